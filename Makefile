@@ -1,0 +1,65 @@
+# `make help` lists the targets. Each one that works on a run prints and runs one `evonas` command.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# The interpreter .venv is made with; 3.11 is the tested one.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+
+# `$(call flag,--seed,$(SEED))` is "--seed 3" where SEED=3 was given, and nothing where it was not.
+flag = $(if $(strip $(2)), $(1) '$(strip $(2))')
+need_run = $(if $(strip $(RUN)),,$(error say which run: make $@ RUN=runs/<name>))
+
+.PHONY: help install evolve resume front train test test-slow lint format bench clean
+
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Make .venv and install evonas with its tools
+
+$(STAMP): setup.cfg constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'evonas needs Python 3.11 or newer; say where it is: make install PYTHON=/path/to/python3.11' >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,bench]'
+	@touch $@
+
+evolve: $(STAMP) ## Evolve; DATASET= DATA_DIR= SPACE= POPULATION= GENERATIONS= WORKERS= SEED= RUN=
+	$(BIN)/evonas evolve$(call flag,--dataset,$(DATASET))$(call flag,--data-dir,$(DATA_DIR))$(call flag,--space,$(SPACE))$(call flag,--population,$(POPULATION))$(call flag,--generations,$(GENERATIONS))$(call flag,--workers,$(WORKERS))$(call flag,--seed,$(SEED))$(call flag,--run-dir,$(RUN))
+
+resume: $(STAMP) ## Go on with RUN=runs/<name>; GENERATIONS= WORKERS=
+	$(need_run)$(BIN)/evonas resume '$(RUN)'$(call flag,--generations,$(GENERATIONS))$(call flag,--workers,$(WORKERS))
+
+front: $(STAMP) ## Print the front of RUN=runs/<name>; CSV=
+	$(need_run)$(BIN)/evonas front '$(RUN)'$(call flag,--csv,$(CSV))
+
+train: $(STAMP) ## Train a network of RUN=runs/<name>, the knee if not ELITE=; EPOCHS= DEVICE=
+	$(need_run)$(BIN)/evonas train '$(RUN)'$(call flag,--elite,$(ELITE))$(call flag,--epochs,$(EPOCHS))$(call flag,--device,$(DEVICE))
+
+test: $(STAMP) ## Run every fast test
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: $(STAMP) ## Run the slow tests: Ray, real data, kill and resume
+	$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP) ## Check style, types and import directions
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Put every file into the one format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(STAMP) ## Run the benchmarks; takes long
+	set -e; for file in benchmarks/speed_*.py benchmarks/quality_*.py; do $(BIN)/python "$$file"; done
+
+clean: ## Remove .venv and caches; runs and data stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find genomes evonas tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,109 @@
+"""From a genome to an evaluation: decode, build a network only if an objective asks for one, measure, check."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evonas.errors import ConfigError
+from evonas.evolution.evaluation import Evaluation
+from evonas.objectives import OBJECTIVES, Objective
+from evonas.proxies import Candidate
+from genomes.space import Space
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every evaluation of a run has in common, apart from the batch; small, so that it travels to workers.
+
+    `max_parameters` and `max_energy_nj` are hard constraints. `seed` is that of the run: it fixes the first weights.
+    """
+
+    space: Space[Any]
+    objectives: tuple[str, ...]
+    time_steps: int
+    seed: int
+    max_parameters: int | None = None
+    max_energy_nj: float | None = None
+
+    def limits(self) -> dict[str, float]:
+        """The largest legal value by name of the constrained objective; those without limit are left out."""
+        limits = {"parameters": self.max_parameters, "energy_nj": self.max_energy_nj}
+        return {name: float(limit) for name, limit in limits.items() if limit is not None}
+
+
+def objectives(names: tuple[str, ...]) -> list[Objective]:
+    """The objectives by name.
+
+    Raises:
+        ConfigError: none, or one twice.
+        UnknownNameError: a name that no objective has.
+    """
+    if not names or len(set(names)) < len(names):
+        given = ", ".join(names) or "none"
+        raise ConfigError(f"evolution.objectives: expected different names, at least one, got {given}")
+    return [OBJECTIVES.get(name) for name in names]
+
+
+def use_one_thread() -> None:
+    """Evaluate on one torch thread: results differ between thread counts, and workers share the cores."""
+    torch.set_num_threads(1)
+
+
+def evaluate(task: Task, genome: Any, *, inputs: Tensor) -> Evaluation:
+    """The evaluation of one genome on the batch `inputs` (1 or T, B, C, H, W); whatever goes wrong is its status.
+
+    The cheap objectives come first: where one of them breaks a constraint, no network is built.
+    """
+    try:
+        return _evaluate(task, genome, inputs=inputs)
+    except Exception as error:
+        # A genome that breaks something is a result too: it is logged with its reason and the search goes on.
+        first_line = (str(error).strip() or "no message").splitlines()[0]
+        return Evaluation("failed", reason=f"{type(error).__name__}: {first_line}")
+
+
+def _evaluate(task: Task, genome: Any, *, inputs: Tensor) -> Evaluation:
+    limits = task.limits()
+    wanted = objectives(tuple(dict.fromkeys((*task.objectives, *limits))))
+    wanted.sort(key=lambda objective: bool(objective.statistics))
+    candidate = Candidate(
+        task.space.decode(genome),
+        inputs=inputs,
+        time_steps=task.time_steps,
+        seed=task.seed,
+        statistics=[statistic for objective in wanted for statistic in objective.statistics],
+    )
+    values: dict[str, float] = {}
+    diagnostics: dict[str, float] = {}
+    violation = 0.0
+    broken: list[str] = []
+    for objective in wanted:
+        if objective.statistics and violation:
+            break
+        measured = objective.value(candidate)
+        if not math.isfinite(measured.value):
+            return Evaluation(
+                "failed", diagnostics=diagnostics, reason=f"{objective.name} is {measured.value}"
+            )
+        values[objective.name] = measured.value
+        diagnostics |= measured.diagnostics
+        limit = limits.get(objective.name, math.inf)
+        if measured.value > limit:
+            violation += measured.value / limit - 1.0
+            broken.append(f"{objective.name} {measured.value:g} is above {limit:g}")
+    known = {name: values[name] for name in task.objectives if name in values}
+    diagnostics |= {name: value for name, value in values.items() if name not in known}
+    if violation:
+        return Evaluation(
+            "infeasible",
+            objectives=known,
+            violation=violation,
+            diagnostics=diagnostics,
+            reason="; ".join(broken),
+        )
+    return Evaluation("ok", objectives=known, diagnostics=diagnostics)

@@ -1,0 +1,198 @@
+"""Evaluation on Ray: long-lived workers of one torch thread each, replaced when they die or take too long."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+from ray.exceptions import RayActorError
+
+from evonas.errors import ConfigError, RunError
+from evonas.evaluation.evaluator import Task, evaluate, use_one_thread
+from evonas.evaluation.serial import timed_out
+from evonas.evaluation.watchdog import Process, exit_with, this_process
+from evonas.evolution.evaluation import Evaluation
+
+OBJECT_STORE_BYTES = 256 * 2**20
+"""Room for the batch, which is all that is stored; small, since containers often have little shared memory."""
+
+START_TIMEOUT_S = 180.0
+"""Longest wait for a worker's first sign of life; importing torch takes seconds on a busy machine."""
+
+MAX_ATTEMPTS = 2
+"""A genome that kills its worker this often is given up."""
+
+
+class Worker:
+    """The process behind one actor."""
+
+    def __init__(self, task: Task, inputs: np.ndarray, driver: Process) -> None:
+        use_one_thread()
+        exit_with(driver)
+        self._task = task
+        self._inputs = torch.from_numpy(inputs.copy())  # what Ray hands over is read-only
+        self._name = f"{ray.get_runtime_context().get_node_id()[:12]}/{os.getpid()}"
+
+    def ready(self) -> str:
+        """The name of this worker, once it can evaluate: start of the node's id / process id."""
+        return self._name
+
+    def evaluate(self, genome: Any) -> Evaluation:
+        """The evaluation of `genome`, signed."""
+        started = time.perf_counter()
+        evaluation = evaluate(self._task, genome, inputs=self._inputs)
+        return replace(evaluation, seconds=time.perf_counter() - started, worker=self._name)
+
+
+@dataclass
+class _Job:
+    position: int
+    genome: Any
+    attempts: int = 0
+
+
+@dataclass
+class _Call:
+    """What an actor is doing: starting (no job) or evaluating; `deadline` is on the monotonic clock."""
+
+    actor: Any
+    job: _Job | None
+    deadline: float
+
+
+class RayExecutor:
+    """Evaluates on `workers` Ray actors, on this machine or, with `address`, on a running cluster.
+
+    The batch is stored once. A worker that dies is replaced and its genome evaluated again with the same seed; after
+    `MAX_ATTEMPTS` deaths the evaluation is `worker_died`. A worker past the time-out is killed and replaced.
+
+    Raises:
+        ConfigError: the cluster has fewer processors than workers are asked for.
+        RunError: no cluster answers at `address`.
+    """
+
+    def __init__(
+        self, task: Task, inputs: np.ndarray, *, workers: int, timeout_s: float, address: str | None = None
+    ) -> None:
+        self._task = task
+        self._batch = inputs
+        self._n_workers = workers
+        self._timeout_s = timeout_s
+        self._address = address
+        self._idle: list[Any] = []
+        self._calls: dict[Any, _Call] = {}
+
+    def __enter__(self) -> RayExecutor:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        local: dict[str, Any] = {"num_cpus": self._n_workers, "object_store_memory": OBJECT_STORE_BYTES}
+        try:
+            ray.init(
+                address=self._address or "local",
+                include_dashboard=False if self._address is None else None,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                **({} if self._address else local),
+            )
+        except ConnectionError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise RunError(f"--address {self._address}: no Ray cluster answers there ({reason})") from None
+        try:
+            available = int(ray.cluster_resources().get("CPU", 0))
+            if available < self._n_workers:
+                raise ConfigError(
+                    f"evaluation.workers: {self._n_workers} asked for, but the cluster has {available} processors"
+                )
+            self._actor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(Worker)
+            self._inputs = ray.put(self._batch)
+            for _ in range(self._n_workers):
+                self._start_worker()
+        except BaseException:
+            ray.shutdown()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for actor in [*self._idle, *(call.actor for call in self._calls.values())]:
+            ray.kill(actor)
+        ray.shutdown()
+
+    def run(self, genomes: Sequence[Any]) -> Iterator[tuple[int, Evaluation]]:
+        """The position and evaluation of each genome, in the order they are finished."""
+        waiting = deque(_Job(position, genome) for position, genome in enumerate(genomes))
+        n_left = len(waiting)
+        while n_left:
+            while waiting and self._idle:
+                job = waiting.popleft()
+                job.attempts += 1
+                actor = self._idle.pop()
+                call = _Call(actor, job, time.monotonic() + self._timeout_s)
+                self._calls[actor.evaluate.remote(job.genome)] = call
+            for job, evaluation in self._finished():
+                if evaluation is None:
+                    waiting.appendleft(job)
+                else:
+                    n_left -= 1
+                    yield job.position, replace(evaluation, attempts=job.attempts)
+
+    def _start_worker(self) -> None:
+        actor = self._actor.remote(self._task, self._inputs, this_process())
+        self._calls[actor.ready.remote()] = _Call(actor, None, time.monotonic() + START_TIMEOUT_S)
+
+    def _finished(self) -> Iterator[tuple[_Job, Evaluation | None]]:
+        """Wait for the next thing to happen; jobs that ended with their evaluation, None for one to start again."""
+        patience = max(0.0, min(call.deadline for call in self._calls.values()) - time.monotonic())
+        done, _ = ray.wait(list(self._calls), num_returns=1, timeout=patience)
+        for reference in done:
+            call = self._calls.pop(reference)
+            try:
+                result = ray.get(reference)
+            except RayActorError as error:
+                yield from self._after_death(call, reason=str(error))
+                continue
+            self._idle.append(call.actor)
+            if call.job is not None:
+                yield call.job, result
+        now = time.monotonic()
+        for reference, call in list(self._calls.items()):
+            if call.deadline <= now:
+                del self._calls[reference]
+                ray.kill(call.actor)
+                if call.job is None:
+                    raise RunError(
+                        f"no worker could be started within {START_TIMEOUT_S:g} s; lower evaluation.workers"
+                    )
+                self._start_worker()
+                yield call.job, replace(timed_out(self._timeout_s), seconds=self._timeout_s)
+
+    def _after_death(self, call: _Call, *, reason: str) -> Iterator[tuple[_Job, Evaluation | None]]:
+        if call.job is None:
+            raise RunError(f"a worker died while it started: {_cause(reason)}")
+        self._start_worker()
+        if call.job.attempts < MAX_ATTEMPTS:
+            yield call.job, None
+        else:
+            yield (
+                call.job,
+                Evaluation(
+                    "worker_died", reason=f"killed {MAX_ATTEMPTS} workers; the last: {_cause(reason)}"
+                ),
+            )
+
+
+def _cause(report: str) -> str:
+    """The line of Ray's report that says why."""
+    lines = [line.strip() for line in report.splitlines() if line.strip()]
+    told = [line for line in lines if line.startswith("The actor died") or "exit" in line.lower()]
+    return (told or lines or ["no reason given"])[0]

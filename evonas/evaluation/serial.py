@@ -1,0 +1,76 @@
+"""Evaluation in this process, one genome after the other."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType, TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+
+from evonas.evaluation.evaluator import Task, evaluate, use_one_thread
+from evonas.evolution.evaluation import Evaluation
+
+
+class _OutOfTime(BaseException):
+    """Not an Exception, so that no handler on the way takes it for a failure of the genome."""
+
+
+class SerialExecutor:
+    """Evaluates in this process on one thread. The time-out needs the main thread, where alarms arrive."""
+
+    def __init__(self, task: Task, inputs: np.ndarray, *, timeout_s: float) -> None:
+        self._task = task
+        self._inputs = torch.from_numpy(inputs)
+        self._timeout_s = timeout_s
+
+    def __enter__(self) -> SerialExecutor:
+        self._threads = torch.get_num_threads()
+        use_one_thread()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        torch.set_num_threads(self._threads)
+
+    def run(self, genomes: Sequence[Any]) -> Iterator[tuple[int, Evaluation]]:
+        """The position and evaluation of each genome, in order."""
+        for position, genome in enumerate(genomes):
+            started = time.perf_counter()
+            try:
+                with _alarm(self._timeout_s):
+                    evaluation = evaluate(self._task, genome, inputs=self._inputs)
+            except _OutOfTime:
+                evaluation = timed_out(self._timeout_s)
+            seconds = time.perf_counter() - started
+            yield position, replace(evaluation, seconds=seconds, worker="driver")
+
+
+def timed_out(timeout_s: float) -> Evaluation:
+    """The evaluation of a genome that took too long."""
+    return Evaluation("timeout", reason=f"not finished after {timeout_s:g} s")
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise _OutOfTime
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)

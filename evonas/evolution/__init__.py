@@ -1,0 +1,1 @@
+"""The selection half: population loop, constrained NSGA-II, archive. The only package that imports DEAP."""

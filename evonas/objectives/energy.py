@@ -1,0 +1,96 @@
+"""Energy of one inference, from measured spikes.
+
+    E = 0.9 pJ x accumulates + 4.6 pJ x multiply-accumulates
+
+with the costs of 32-bit floating-point operations in 45 nm (Horowitz, "Computing's energy problem", ISSCC 2014,
+Fig. 1.1.9: addition 0.9 pJ, multiplication 3.7 pJ). A synapse whose input is 0 or 1 accumulates once for every spike
+and every connection of that spike, borders counted exactly; a synapse whose input is real (the encoding, added or
+resized currents, the 1 x 1 part of a separable convolution) multiplies at every step whatever its input. The encoding
+of a still image is computed once an inference, that of event frames at every step; the readout acts once on the
+averaged rates. Batch norm folds into the convolution before it; neuron updates, memory traffic and leakage are not
+counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from evonas.objectives.objective import OBJECTIVES, Objective
+from evonas.proxies import Candidate, Measured
+from evonas.snn.statistics import COUNTS
+from genomes.architecture import INPUT, Architecture, Synapse
+from genomes.operations import Convolution
+
+ACCUMULATE_PJ = 0.9
+MULTIPLY_ACCUMULATE_PJ = 4.6
+
+LOWEST_RATE = 0.005
+"""Firing rate at which the bounds of the hypervolume place the cheapest architecture."""
+
+
+def fan_out(operation: Convolution, height: int, width: int) -> Tensor:
+    """Connections (H, W) of one spike at each place of an input of `height` x `width`, float64."""
+
+    def reached(n: int) -> NDArray[np.float64]:
+        n_out = (n - 1) // operation.stride + 1
+        offset = (
+            np.arange(n)[:, None] + operation.kernel.size // 2 - np.arange(n_out)[None, :] * operation.stride
+        )
+        return np.asarray(((offset >= 0) & (offset < operation.kernel.size)).sum(1), dtype=np.float64)
+
+    channels = 1 if operation.kernel.separable else operation.channels
+    return torch.from_numpy(np.outer(reached(height), reached(width)) * channels)
+
+
+def energy_nj(
+    architecture: Architecture, *, time_steps: int, static: bool, spikes: Callable[[int], Tensor]
+) -> float:
+    """Energy of one inference in nanojoule; `spikes` gives the spikes per inference (H, W) of a binary node."""
+    accumulates, multiplies = 0.0, float(architecture.n_features * architecture.input.n_classes)
+    for synapse in architecture.synapses:
+        if not isinstance(synapse.operation, Convolution):
+            continue
+        reading, inner = synapse.operation.macs(architecture.nodes[synapse.source].shape)
+        multiplies += inner * _steps(synapse, time_steps, static)
+        if architecture.binary[synapse.source]:
+            _, height, width = architecture.nodes[synapse.source].shape
+            accumulates += float((spikes(synapse.source) * fan_out(synapse.operation, height, width)).sum())
+        else:
+            multiplies += reading * _steps(synapse, time_steps, static)
+    return (ACCUMULATE_PJ * accumulates + MULTIPLY_ACCUMULATE_PJ * multiplies) / 1000.0
+
+
+def _steps(synapse: Synapse, time_steps: int, static: bool) -> int:
+    return 1 if static and synapse.source == INPUT else time_steps
+
+
+def _energy(candidate: Candidate) -> Measured:
+    counts = candidate.measured(COUNTS)
+    static = candidate.inputs.shape[0] == 1
+    return Measured(
+        energy_nj(
+            candidate.architecture,
+            time_steps=candidate.time_steps,
+            static=static,
+            spikes=lambda node: counts[node].per_pixel,
+        )
+    )
+
+
+def _bounds(sample: Sequence[Architecture], time_steps: int, static: bool) -> tuple[float, float]:
+    def at(architecture: Architecture, rate: float) -> float:
+        def spikes(node: int) -> Tensor:
+            channels, height, width = architecture.nodes[node].shape
+            return torch.full((height, width), rate * channels * time_steps, dtype=torch.float64)
+
+        return energy_nj(architecture, time_steps=time_steps, static=static, spikes=spikes)
+
+    return min(at(a, LOWEST_RATE) for a in sample), max(at(a, 1.0) for a in sample)
+
+
+OBJECTIVES.register("energy_nj", Objective("energy_nj", "min", "nJ", "log10", (COUNTS,), _energy, _bounds))

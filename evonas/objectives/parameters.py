@@ -1,0 +1,21 @@
+"""The number of learnable parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evonas.objectives.objective import OBJECTIVES, Objective
+from evonas.proxies import Candidate, Measured
+from genomes.architecture import Architecture
+
+
+def _parameters(candidate: Candidate) -> Measured:
+    return Measured(float(candidate.architecture.n_parameters))
+
+
+def _bounds(sample: Sequence[Architecture], time_steps: int, static: bool) -> tuple[float, float]:
+    counts = [architecture.n_parameters for architecture in sample]
+    return min(counts) / 2.0, max(counts) * 2.0
+
+
+OBJECTIVES.register("parameters", Objective("parameters", "min", "", "log10", (), _parameters, _bounds))

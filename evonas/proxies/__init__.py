@@ -1,0 +1,9 @@
+"""Training-free estimates of trained accuracy, one file each; a file registers its proxies in `PROXIES`."""
+
+from evonas.proxies.candidate import Candidate, Measured, Proxy
+from evonas.proxies.registry import PROXIES
+from genomes.registry import load_modules
+
+load_modules(__name__)
+
+__all__ = ["PROXIES", "Candidate", "Measured", "Proxy"]

@@ -1,0 +1,84 @@
+"""What a proxy or objective may look at: an architecture, its network, and one calibrated pass over a fixed batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evonas.snn.network import SpikingNetwork
+from evonas.snn.statistics import Statistic
+from genomes.architecture import Architecture
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number and what was seen beside it, by name."""
+
+    value: float
+    diagnostics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A training-free estimate of how well a network will do: higher is better.
+
+    `bounds` are the values that count as worst and best in the hypervolume; `statistics` is what `value` needs.
+    """
+
+    name: str
+    source: str
+    bounds: tuple[float, float]
+    statistics: tuple[Statistic, ...]
+    value: Callable[[Candidate], Measured]
+
+
+class Candidate:
+    """An architecture under evaluation. Nothing is built before it is asked for, and nothing is computed twice.
+
+    `inputs` is (1, B, C, H, W) for images and (T, B, C, H, W) for event frames. Weights come from `seed`; batch-norm
+    statistics from the very pass that is scored (see `SpikingNetwork.forward`, calibrate); there is no dropout, no
+    label and no state from before.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        inputs: Tensor,
+        time_steps: int,
+        seed: int,
+        statistics: Collection[Statistic],
+    ) -> None:
+        self.architecture = architecture
+        self.inputs = inputs
+        self.time_steps = time_steps
+        self.seed = seed
+        self._statistics = tuple(dict.fromkeys(statistics))
+
+    @cached_property
+    def network(self) -> SpikingNetwork:
+        """The network with its first weights."""
+        return SpikingNetwork(self.architecture, seed=self.seed).eval()
+
+    @cached_property
+    def _measurements(self) -> dict[Statistic, dict[int, Any]]:
+        found: dict[Statistic, dict[int, Any]] = {statistic: {} for statistic in self._statistics}
+        spiking = set(self.architecture.spiking)
+
+        def observe(node: int, spikes: Tensor) -> None:
+            for statistic in self._statistics:
+                if node in spiking or not statistic.spiking_only:
+                    found[statistic][node] = statistic.measure(spikes)
+
+        with torch.no_grad():
+            self.network(self.inputs, time_steps=self.time_steps, calibrate=True, observe=observe)
+        return found
+
+    def measured(self, statistic: Statistic) -> dict[int, Any]:
+        """One of the declared statistics, by node."""
+        return self._measurements[statistic]

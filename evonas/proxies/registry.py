@@ -1,0 +1,6 @@
+"""The registry of proxies."""
+
+from evonas.proxies.candidate import Proxy
+from genomes.registry import Registry
+
+PROXIES: Registry[Proxy] = Registry("proxy")

@@ -1,0 +1,298 @@
+"""The settings of a run: frozen, checked, resolved from defaults, preset, experiment file and command line.
+
+Later sources win: the defaults below, the preset of the data set (`presets/<name>.toml`), the experiment's TOML, the
+flags of the command line, ``--set section.key=value``. Names of data sets, spaces, strategies and objectives are looked
+up in their registries by the pipeline; everything else is checked here, before anything is touched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from evonas.errors import ConfigError
+from evonas.runs.settings import Limits, checked, checked_option, limits_of, shown, typed
+from genomes.registry import nearest
+
+MOST_WORKERS_BY_DEFAULT = 8  # each worker is a process with its own torch, about 0.4 GB
+
+
+def usable_cores() -> int:
+    """The processor cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _default_workers() -> int:
+    return min(usable_cores(), MOST_WORKERS_BY_DEFAULT)
+
+
+def _setting(default: object, **limits: Any) -> Any:
+    """A dataclass field with a default and `Limits(**limits)`."""
+    return field(default=default, metadata={"limits": Limits(**limits)})
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the networks see: a data set by name, or the path of an `.npz` file; `root` is the folder it lies in."""
+
+    name: str = "digits"
+    root: str | None = None
+
+
+@dataclass(frozen=True)
+class Space:
+    """Which genomes exist: a search space by name, and the options it takes."""
+
+    name: str = "evonas"
+    options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """How genomes are proposed and compared; the two maxima are hard constraints."""
+
+    strategy: str = "nsga2"
+    population: int = _setting(24, least=2)
+    generations: int = _setting(10, least=0)
+    seed: int = _setting(0, least=0)
+    objectives: tuple[str, ...] = ("rdm", "parameters", "energy_nj")
+    max_parameters: int | None = _setting(None, least=1)
+    max_energy_nj: float | None = _setting(None, above=0)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a genome is measured, and on what; `timeout_s` is per evaluation, `address` a running Ray cluster."""
+
+    executor: str = _setting("ray", choices=("ray", "serial"))
+    workers: int = field(default_factory=_default_workers, metadata={"limits": Limits(least=1)})
+    batch: int = _setting(64, least=2)
+    time_steps: int = _setting(4, least=2)
+    timeout_s: float = _setting(300.0, above=0)
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """How elites are trained: `elites` of them at the end of a run; `amp` is mixed precision, on CUDA only."""
+
+    elites: int = _setting(1, least=0)
+    epochs: int = _setting(30, least=1)
+    batch: int = _setting(128, least=2)
+    optimizer: str = _setting("adamw", choices=("adamw", "sgd"))
+    learning_rate: float = _setting(2e-3, above=0)
+    weight_decay: float = _setting(0.01, least=0)
+    label_smoothing: float = _setting(0.1, least=0, below=1)
+    device: str = _setting("cpu", choices=("cpu", "cuda"))
+    amp: bool = True
+    threads: int | None = _setting(None, least=1)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a run, complete and checked."""
+
+    data: Data = field(default_factory=Data)
+    space: Space = field(default_factory=Space)
+    evolution: Evolution = field(default_factory=Evolution)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    training: Training = field(default_factory=Training)
+
+
+SECTIONS: dict[str, type] = {
+    "data": Data,
+    "space": Space,
+    "evolution": Evolution,
+    "evaluation": Evaluation,
+    "training": Training,
+}
+
+# What a resumed run may change: how long it goes on, where and how fast it is computed, and how elites are trained.
+FREE_ON_RESUME = frozenset(
+    {
+        "data.root",
+        "evolution.generations",
+        "evaluation.executor",
+        "evaluation.workers",
+        "evaluation.timeout_s",
+        "evaluation.address",
+    }
+)
+
+
+def resolve(
+    *,
+    experiment: Path | None = None,
+    flags: Mapping[str, object] | None = None,
+    assignments: Sequence[str] = (),
+) -> Config:
+    """The settings of a run from all sources, later ones winning.
+
+    Args:
+        experiment: a TOML file with the sections data, space, evolution, evaluation, training.
+        flags: values from the command line by full name, e.g. ``{"evolution.seed": 3}``; `None` means not given.
+        assignments: texts ``section.key=value``, as typed after ``--set``.
+
+    >>> resolve(flags={"evolution.seed": 3}, assignments=["evolution.population=8"]).evolution.population
+    8
+
+    Raises:
+        ConfigError: a setting that is unknown, of the wrong type or out of range; a file that is not TOML.
+    """
+    layers: list[Mapping[str, object]] = []
+    if experiment is not None:
+        layers.append(_flat(_read_toml(experiment), source=str(experiment)))
+    layers.append({name: value for name, value in (flags or {}).items() if value is not None})
+    layers.append(dict(_assignment(text) for text in assignments))
+    data_name = next((layer["data.name"] for layer in reversed(layers) if "data.name" in layer), Data.name)
+    return _build([_preset(data_name), *layers])
+
+
+def to_dict(config: Config) -> dict[str, dict[str, object]]:
+    """`config` as JSON-able data, by section; the options of the space stand beside its name."""
+    sections: dict[str, dict[str, object]] = {}
+    for section in SECTIONS:
+        part = getattr(config, section)
+        values = {f.name: getattr(part, f.name) for f in dataclasses.fields(part) if f.name != "options"}
+        values.update(getattr(part, "options", {}))
+        sections[section] = {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+    return sections
+
+
+def from_dict(sections: Mapping[str, object]) -> Config:
+    """The inverse of `to_dict`, with the checks of `resolve`.
+
+    Raises:
+        ConfigError: as in `resolve`.
+    """
+    return _build([_flat(sections, source="config.json")])
+
+
+def override(config: Config, flags: Mapping[str, object]) -> Config:
+    """`config` with the settings in `flags` replaced; `None` means not given.
+
+    >>> override(Config(), {"evaluation.workers": 3, "evolution.seed": None}).evaluation.workers
+    3
+
+    Raises:
+        ConfigError: as in `resolve`.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    return _build([_flat(to_dict(config), source="config.json"), given])
+
+
+def matters(config: Config) -> dict[str, object]:
+    """The settings that decide what a run finds, by full name; a resumed run must have them unchanged."""
+    return {
+        f"{section}.{key}": value
+        for section, values in to_dict(config).items()
+        for key, value in values.items()
+        if section != "training" and f"{section}.{key}" not in FREE_ON_RESUME
+    }
+
+
+def difference(was: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """One line for each setting that two results of `matters` disagree about.
+
+    >>> difference({"evolution.seed": 0}, {"evolution.seed": 1})
+    ['evolution.seed: was 0, is 1']
+    """
+    names = list(was) + [name for name in now if name not in was]
+    return [
+        f"{name}: was {shown(was.get(name))}, is {shown(now.get(name))}"
+        for name in names
+        if was.get(name) != now.get(name)
+    ]
+
+
+def _build(layers: Sequence[Mapping[str, object]]) -> Config:
+    values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    options: dict[str, object] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            section, key = _split(name)
+            if section == "space" and key != "name":
+                options[key] = checked_option(name, value)
+            else:
+                values[section][key] = checked(
+                    name,
+                    value,
+                    annotation=_annotations(section)[key],
+                    limits=limits_of(_fields(section)[key]),
+                )
+    if options:
+        values["space"]["options"] = MappingProxyType(options)
+    return Config(**{section: kind(**values[section]) for section, kind in SECTIONS.items()})
+
+
+def _fields(section: str) -> dict[str, dataclasses.Field[Any]]:
+    return {f.name: f for f in dataclasses.fields(SECTIONS[section]) if f.name != "options"}
+
+
+def _annotations(section: str) -> dict[str, object]:
+    return typing.get_type_hints(SECTIONS[section])
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Section and key of a full name; the space takes options of its own, so any key is let through there."""
+    section, _, key = name.partition(".")
+    if section not in SECTIONS:
+        raise ConfigError(
+            f"unknown section '{section}' of setting '{name}'; {nearest(section, list(SECTIONS))}"
+        )
+    if not key or (section != "space" and key not in _fields(section)):
+        known = [f"{section}.{k}" for k in _fields(section)]
+        raise ConfigError(f"unknown setting '{name}'; {nearest(name, known)}")
+    return section, key
+
+
+def _assignment(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    name, value = name.strip(), value.strip()
+    if not equals or "." not in name or not value:
+        raise ConfigError(f"--set must be section.key=value, e.g. evolution.population=20; got '{text}'")
+    section, key = _split(name)
+    return name, typed(value, annotation=_annotations(section).get(key))
+
+
+def _flat(sections: Mapping[str, object], *, source: str) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for section, values in sections.items():
+        if section not in SECTIONS:
+            raise ConfigError(f"unknown section [{section}] in {source}; {nearest(section, list(SECTIONS))}")
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"[{section}] in {source} must be a section with settings; got {shown(values)}")
+        flat.update({f"{section}.{key}": value for key, value in values.items()})
+    return flat
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"experiment file {path} does not exist") from None
+    except OSError as error:
+        raise ConfigError(f"experiment file {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"experiment file {path} is not TOML: {reason}") from None
+
+
+def _preset(data_name: object) -> dict[str, object]:
+    """The preset of a data set, empty where there is none (a user's own file)."""
+    presets = resources.files("evonas.runs") / "presets"
+    names = [entry.name for entry in presets.iterdir()]
+    if f"{data_name}.toml" not in names:
+        return {}
+    text = (presets / f"{data_name}.toml").read_text(encoding="utf-8")
+    return _flat(tomllib.loads(text), source=f"the preset of {data_name}")

@@ -1,0 +1,287 @@
+"""What a person sees while a run goes on: plain lines, with a live bar below them on a terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from evonas.runs.folder import RunRecord
+from evonas.runs.table import amount, front_lines, front_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from evonas.runs.results import Run
+
+
+class Reporter(Protocol):
+    """What a run tells as it goes on. Calls come from one thread, in the order below; none may raise."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the run, once `begin` has named it."""
+        ...
+
+    def begin(self, *, folder: Path, record: RunRecord, n_generations: int, first: int) -> None:
+        """A run starts or is taken up: generations `first` to `n_generations` are still to do, counted from 0."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something worth knowing, one line: a damaged checkpoint, a download, a skipped step."""
+        ...
+
+    def evaluated(self, *, n_done: int, n_total: int) -> None:
+        """`n_done` of the `n_total` proposals of the present generation have their outcome."""
+        ...
+
+    def generation(self, record: Mapping[str, Any]) -> None:
+        """A generation is over; `record` is the one of `evonas.evolution.loop`, with its wall time in `seconds`."""
+        ...
+
+    def finished(self, run: Run) -> None:
+        """The evolution is over, or its time is up: the front, and once its elites are trained what to do next."""
+        ...
+
+    def training(self, *, architecture_id: str, n_epochs: int, first: int) -> None:
+        """The training of an elite starts or is taken up at epoch `first`, counted from 1."""
+        ...
+
+    def epoch(
+        self,
+        *,
+        epoch: int,
+        n_epochs: int,
+        loss: float,
+        accuracy: float,
+        images_per_second: float,
+        seconds: float,
+    ) -> None:
+        """An epoch is over; `accuracy` is that on the validation split."""
+        ...
+
+    def trained(self, *, architecture_id: str, test_accuracy: float, folder: Path) -> None:
+        """The training of an elite is over; its files are in `folder`."""
+        ...
+
+    def close(self) -> None:
+        """Give the terminal back; may be called twice."""
+        ...
+
+
+def reporter() -> PlainReporter:
+    """A live reporter on a terminal, a plain one otherwise."""
+    if sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb":
+        return LiveReporter()
+    return PlainReporter()
+
+
+class PlainReporter:
+    """Lines on standard output, each complete when it appears, so that a log file can be followed."""
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+        self._names: tuple[str, ...] = ()
+        self._n_generations = 0
+        self._seconds: list[float] = []
+        self._hints: list[str] = []
+        self._n_to_train = 0
+
+    def line(self, text: str) -> None:
+        """Print one line."""
+        print(text, flush=True)
+
+    def begin(self, *, folder: Path, record: RunRecord, n_generations: int, first: int) -> None:
+        self.folder = folder
+        self._names = tuple(spec.name for spec in record.objectives)
+        self._n_generations = n_generations
+        self._seconds = []
+        config = record.config
+        done = "" if first == 0 else f", taken up at generation {first}"
+        self.line(
+            f"{folder}: {config.data.name}, space {config.space.name}, {config.evolution.strategy}, population "
+            f"{config.evolution.population}, generations 0 to {n_generations}, seed {config.evolution.seed}, "
+            f"{config.evaluation.executor} with {config.evaluation.workers} workers{done}"
+        )
+
+    def note(self, text: str) -> None:
+        self.line(text)
+
+    def evaluated(self, *, n_done: int, n_total: int) -> None:
+        pass  # lines are for whole generations
+
+    def generation(self, record: Mapping[str, Any]) -> None:
+        self._seconds.append(record["seconds"])
+        left = (self._n_generations - record["generation"]) * sum(self._seconds) / len(self._seconds)
+        best = "  ".join(f"{name} {amount(record[f'best_{name}'])}" for name in self._names)
+        rate = record["n_evaluated"] / record["seconds"] if record["seconds"] > 0 else 0.0
+        self.line(
+            f"generation {record['generation']}/{self._n_generations}  evaluated {record['n_evaluated']}  "
+            f"cached {record['n_cached']}  failed {record['n_failed']}  {rate:.1f}/s  best: {best}  "
+            f"hypervolume {record['hypervolume']:.4f}  front {record['n_front']}  left {clock(left)}"
+        )
+
+    def finished(self, run: Run) -> None:
+        self.close()
+        self.line("")
+        self.front(run)
+        self._hints = _next_commands(run)
+        self._n_to_train = min(run.record.config.training.elites, len(run.front)) if run.is_complete else 0
+        if self._n_to_train == 0:
+            self._tell_what_is_next()
+
+    def front(self, run: Run) -> None:
+        """Print the front of `run` as a table."""
+        for text in front_lines(run):
+            self.line(text)
+
+    def training(self, *, architecture_id: str, n_epochs: int, first: int) -> None:
+        start = "" if first <= 1 else f", taken up at epoch {first}"
+        self.line(f"training {architecture_id} for {n_epochs} epochs{start}")
+
+    def epoch(
+        self,
+        *,
+        epoch: int,
+        n_epochs: int,
+        loss: float,
+        accuracy: float,
+        images_per_second: float,
+        seconds: float,
+    ) -> None:
+        self.line(
+            f"epoch {epoch}/{n_epochs}  loss {loss:.4f}  validation accuracy {accuracy:.4f}  "
+            f"{images_per_second:.0f} images/s  left {clock((n_epochs - epoch) * seconds)}"
+        )
+
+    def trained(self, *, architecture_id: str, test_accuracy: float, folder: Path) -> None:
+        self.close()
+        self.line(f"test accuracy: {test_accuracy:.4f}")
+        self.line(f"{architecture_id} is in {folder}")
+        self._n_to_train -= 1
+        if self._n_to_train == 0:
+            self._tell_what_is_next()
+
+    def _tell_what_is_next(self) -> None:
+        self.line("")
+        for i, hint in enumerate(self._hints):
+            self.line(("next: " if i == 0 else "      ") + hint)
+
+    def close(self) -> None:
+        pass  # nothing is held
+
+
+class LiveReporter(PlainReporter):
+    """The lines of `PlainReporter`, and a bar below them that moves with every evaluation and epoch."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        # rich.progress takes a tenth of a second to import, which `--help` should not pay.
+        from rich.console import Console as RichConsole
+
+        super().__init__()
+        self._first = 0
+        self._console = console or RichConsole()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def line(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def evaluated(self, *, n_done: int, n_total: int) -> None:
+        self._move(f"generation {self._next()}/{self._n_generations}", n_done=n_done, n_total=n_total)
+
+    def epoch(
+        self,
+        *,
+        epoch: int,
+        n_epochs: int,
+        loss: float,
+        accuracy: float,
+        images_per_second: float,
+        seconds: float,
+    ) -> None:
+        super().epoch(
+            epoch=epoch,
+            n_epochs=n_epochs,
+            loss=loss,
+            accuracy=accuracy,
+            images_per_second=images_per_second,
+            seconds=seconds,
+        )
+        self._move("training", n_done=epoch, n_total=n_epochs)
+
+    def begin(self, *, folder: Path, record: RunRecord, n_generations: int, first: int) -> None:
+        super().begin(folder=folder, record=record, n_generations=n_generations, first=first)
+        self._first = first
+        self._move(
+            f"generation {first}/{n_generations}", n_done=0, n_total=record.config.evolution.population
+        )
+
+    def front(self, run: Run) -> None:
+        self._console.print(front_table(run))
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _next(self) -> int:
+        return self._first + len(self._seconds)
+
+    def _move(self, text: str, *, n_done: int, n_total: int) -> None:
+        from rich import progress
+
+        if self._bar is None:
+            columns = (
+                progress.TextColumn("{task.description}", markup=False),
+                progress.BarColumn(),
+                progress.MofNCompleteColumn(),
+                progress.TimeElapsedColumn(),
+            )
+            self._bar = progress.Progress(*columns, console=self._console, transient=True)
+            self._task = self._bar.add_task(text, total=n_total)
+            self._bar.start()
+        assert self._task is not None
+        self._bar.update(self._task, description=text, completed=n_done, total=n_total)
+
+
+def _next_commands(run: Run) -> list[str]:
+    """What a person can type after `run`, most likely first."""
+    command, path = command_name(), run.folder.path
+    if not run.is_complete:
+        return [f"{command} resume {path}    (the generations that are missing)"]
+    further = run.record.config.evolution.generations * 2 or 10
+    resume = f"{command} resume {path} --generations {further}    (evolve on)"
+    if not run.front:
+        return [resume]
+    if run.record.config.training.elites:
+        return [
+            f"{command} front {path}    (choose another to train: {command} train {path} --elite 1)",
+            resume,
+        ]
+    return [f"{command} train {path}    (train the knee in full)", resume]
+
+
+def clock(seconds: float) -> str:
+    """A duration as hours, minutes, seconds.
+
+    >>> clock(42), clock(3725)
+    ('0:42', '1:02:05')
+    """
+    minutes, rest = divmod(round(max(seconds, 0.0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def command_name() -> str:
+    """How to call this program from the present folder: by name when it is on the path, else by file."""
+    if shutil.which("evonas"):
+        return "evonas"
+    script = Path(sys.argv[0])
+    if script.name != "evonas":
+        return f"{Path(sys.executable).name} -m evonas"
+    return os.path.relpath(script)

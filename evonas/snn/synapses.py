@@ -1,0 +1,123 @@
+"""The torch form of a synapse: convolution, batch norm, sign rectifier."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from genomes.operations import Convolution, Identity, MaxPool, Operation, Resize, Shape
+
+EPSILON = 1e-5
+"""Added to the variance, as in Ioffe and Szegedy 2015."""
+
+MOMENTUM = 0.1
+"""Weight of the newest statistics in training."""
+
+
+class BatchNorm(nn.Module):
+    """Batch norm per channel whose running statistics are pooled over all calls of one forward pass.
+
+    Off feedback cycles time is folded into the batch and there is one call; inside a cycle there is one call per time
+    step, normalised by its own statistics, and `commit` stores the mean and variance of all steps together. The scale
+    starts at 1 whatever the threshold of the neuron behind it.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+        self._moments: list[tuple[Tensor, Tensor]] = []
+
+    def forward(self, x: Tensor, batch_statistics: bool) -> Tensor:
+        """`x` (N, C, H, W) normalised by its own statistics, or by the running ones."""
+        if not batch_statistics:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=EPSILON)
+        out, mean, inverse = torch.native_batch_norm(
+            x, self.weight, self.bias, None, None, True, 0.0, EPSILON
+        )
+        self._moments.append((mean.detach(), inverse.detach().float().pow(-2) - EPSILON))
+        return out
+
+    def commit(self, momentum: float) -> None:
+        """Mix the statistics pooled since the last commit into the running ones with weight `momentum`."""
+        if not self._moments:
+            return
+        means = torch.stack([mean for mean, _ in self._moments]).float()
+        variances = torch.stack([variance for _, variance in self._moments])
+        mean = means.mean(0)
+        variance = (variances + means.square()).mean(0) - mean.square()
+        self.running_mean.lerp_(mean, momentum)
+        self.running_var.lerp_(variance.clamp_(min=0.0), momentum)
+        self._moments.clear()
+
+
+class ConvolutionSynapse(nn.Module):
+    """A `genomes.operations.Convolution` with weights; first weights are He-normal (He et al. 2015) from `rng`."""
+
+    def __init__(self, operation: Convolution, *, in_shape: Shape, rng: np.random.Generator) -> None:
+        super().__init__()
+        size, channels = operation.kernel.size, operation.channels
+        self.sign = operation.sign
+        self.stride = operation.stride
+        self.padding = size // 2
+        self.depthwise: nn.Parameter | None = None
+        if operation.kernel.separable:
+            self.depthwise = _he_normal((in_shape[0], 1, size, size), rng=rng)
+            self.weight = _he_normal((channels, in_shape[0], 1, 1), rng=rng)
+        else:
+            self.weight = _he_normal((channels, in_shape[0], size, size), rng=rng)
+        self.norm = BatchNorm(channels)
+
+    def forward(self, x: Tensor, batch_statistics: bool) -> Tensor:
+        """The current (N, C', H', W') that the signal `x` (N, C, H, W) causes: >= 0, <= 0 or unsigned."""
+        if self.depthwise is not None:
+            x = F.conv2d(x, self.depthwise, stride=self.stride, padding=self.padding, groups=x.shape[1])
+            x = F.conv2d(x, self.weight)
+        else:
+            x = F.conv2d(x, self.weight, stride=self.stride, padding=self.padding)
+        x = self.norm(x, batch_statistics)
+        if not self.sign:
+            return x
+        x = F.relu(x, inplace=True)
+        return x if self.sign > 0 else -x
+
+
+class PassiveSynapse(nn.Module):
+    """An operation without weights: identity, max pooling, resize."""
+
+    def __init__(self, operation: Identity | MaxPool | Resize) -> None:
+        super().__init__()
+        self.operation = operation
+
+    def forward(self, x: Tensor, batch_statistics: bool) -> Tensor:
+        """The signal `x` (N, C, H, W) handed on, pooled or enlarged."""
+        match self.operation:
+            case MaxPool(size):
+                return F.max_pool2d(x, size)
+            case Resize(height, width):
+                return F.interpolate(x, size=(height, width), mode="nearest")
+            case _:
+                return x
+
+
+def synapse(operation: Operation, *, in_shape: Shape, rng: np.random.Generator) -> nn.Module:
+    """The module of an operation on signals of shape `in_shape`; `rng` draws the first weights."""
+    if isinstance(operation, Convolution):
+        return ConvolutionSynapse(operation, in_shape=in_shape, rng=rng)
+    return PassiveSynapse(operation)
+
+
+def _he_normal(shape: Sequence[int], *, rng: np.random.Generator) -> nn.Parameter:
+    scale = math.sqrt(2.0 / math.prod(shape[1:]))
+    weight = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).mul_(scale)
+    return nn.Parameter(weight.contiguous(memory_format=torch.channels_last))

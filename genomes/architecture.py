@@ -1,0 +1,304 @@
+"""The decoded blueprint of a network: typed nodes and synapses with shapes, no weights, canonical.
+
+A node joins the signals of its incoming synapses, by addition or by stacking channels, and either fires (it has a
+neuron, its output is 0 or 1) or hands the result on. Node 0 is the input. The readout averages the output nodes over
+time and space, stacks them and applies one linear layer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from genomes.errors import IllegalGeneError
+from genomes.graph import canonical_order, components, levels, reachable
+from genomes.micro import NEURON_MODELS, Neuron
+from genomes.operations import Convolution, Identity, Operation, Shape
+
+INPUT = 0
+"""The index of the input node."""
+
+BYTES = 4
+"""Bytes of one stored number (32-bit float)."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What enters and what is asked for: shape of one image or event frame (C, H, W) and number of classes."""
+
+    shape: Shape
+    n_classes: int
+
+
+@dataclass(frozen=True)
+class Node:
+    """`merge` is "input", "add" or "concatenate"; `shape` is (C, H, W); `neuron` is None for a node that hands on."""
+
+    merge: str
+    shape: Shape
+    neuron: Neuron | None = None
+
+
+@dataclass(frozen=True)
+class Synapse:
+    """A connection from node `source` to node `target`; `delay` is 0 or 1 time step."""
+
+    source: int
+    target: int
+    operation: Operation
+    delay: int = 0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A canonical blueprint, made by `canonical`; nodes are in topological order of the edges without delay."""
+
+    input: InputSpec
+    nodes: tuple[Node, ...]
+    synapses: tuple[Synapse, ...]
+    outputs: tuple[int, ...]
+
+    @cached_property
+    def id(self) -> str:
+        """Identifies the architecture, never its weights: equal ids mean equal blueprints (SHA-256, 64 bits)."""
+        text = repr((self.input, self.nodes, self.synapses, self.outputs))
+        return "a" + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def incoming(self) -> tuple[tuple[int, ...], ...]:
+        """For each node the indices of its incoming synapses."""
+        found: list[list[int]] = [[] for _ in self.nodes]
+        for i, synapse in enumerate(self.synapses):
+            found[synapse.target].append(i)
+        return tuple(map(tuple, found))
+
+    @cached_property
+    def schedule(self) -> tuple[tuple[int, ...], ...]:
+        """Groups of nodes in order of execution; a group of several, or one that feeds itself, is a feedback cycle."""
+        edges = [(s.source, s.target) for s in self.synapses]
+        return tuple(tuple(group) for group in components(len(self.nodes), edges))
+
+    @cached_property
+    def spiking(self) -> tuple[int, ...]:
+        """The nodes that fire."""
+        return tuple(i for i, node in enumerate(self.nodes) if node.neuron)
+
+    @cached_property
+    def binary(self) -> tuple[bool, ...]:
+        """For each node whether its output is 0 or 1: it fires, or stacks or pools what fires without adding."""
+        found: list[bool] = []
+        for i, node in enumerate(self.nodes):
+            into = [self.synapses[s] for s in self.incoming[i]]
+            apart = node.merge == "concatenate" or len(into) == 1
+            passed = apart and all(s.source < i and found[s.source] and not _weighs(s) for s in into)
+            found.append(node.neuron is not None or (i != INPUT and passed))
+        return tuple(found)
+
+    @cached_property
+    def weight_keys(self) -> tuple[str, ...]:
+        """A name for the first weights of each synapse, shared by architectures that have the same synapse.
+
+        It says operation, shapes, and which one of its like it is, in canonical order.
+        """
+        seen: Counter[str] = Counter()
+        keys = []
+        for synapse in self.synapses:
+            source, target = self.nodes[synapse.source].shape, self.nodes[synapse.target].shape
+            kind = f"{synapse.operation!r} {source} {target}"
+            keys.append(f"{kind} {seen[kind]}")
+            seen[kind] += 1
+        return tuple(keys)
+
+    @property
+    def n_features(self) -> int:
+        """Width of the readout's input."""
+        return sum(self.nodes[i].shape[0] for i in self.outputs)
+
+    @cached_property
+    def n_parameters(self) -> int:
+        """Learnable numbers: convolutions, batch norms, readout, learnt time constants; not neuron constants."""
+        synapses = sum(
+            s.operation.n_parameters(self.nodes[s.source].shape)
+            for s in self.synapses
+            if isinstance(s.operation, Convolution)
+        )
+        neurons = sum(NEURON_MODELS.get(n.neuron.model).n_parameters for n in self.nodes if n.neuron)
+        return synapses + neurons + (self.n_features + 1) * self.input.n_classes
+
+    def macs(self, synapse: Synapse) -> int:
+        """Multiply-accumulates of one synapse in one time step, were every input non-zero."""
+        operation = synapse.operation
+        return (
+            sum(operation.macs(self.nodes[synapse.source].shape)) if isinstance(operation, Convolution) else 0
+        )
+
+    @cached_property
+    def macs_per_step(self) -> int:
+        """Multiply-accumulates of one time step, encoding included; the readout acts once per inference."""
+        return sum(map(self.macs, self.synapses))
+
+    @cached_property
+    def n_neurons(self) -> int:
+        """Neurons in all spiking nodes."""
+        return sum(c * h * w for c, h, w in (self.nodes[i].shape for i in self.spiking))
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of an inference of one sample: parameters and one membrane potential per neuron, 4 bytes each."""
+        return BYTES * (self.n_parameters + self.n_neurons)
+
+    @cached_property
+    def depth(self) -> int:
+        """Spiking nodes on the longest path from input to readout, edges with delay left out."""
+        longest = [0] * len(self.nodes)
+        for i, node in enumerate(self.nodes):
+            sources = [self.synapses[s].source for s in self.incoming[i] if not self.synapses[s].delay]
+            longest[i] = max((longest[s] for s in sources), default=0) + (node.neuron is not None)
+        return max(longest[i] for i in self.outputs)
+
+    @property
+    def has_feedback(self) -> bool:
+        """Whether any synapse has a delay."""
+        return any(s.delay for s in self.synapses)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A node as drawn by a decoder: `merge` and `neuron` as in `Node`; its shape follows from its synapses."""
+
+    merge: str
+    neuron: Neuron | None = None
+
+
+def canonical(
+    *, input_spec: InputSpec, nodes: Sequence[Draft], synapses: Sequence[Synapse], outputs: Sequence[int]
+) -> Architecture:
+    """The architecture of a drawn graph, in the one form that all graphs of the same meaning share.
+
+    `nodes[0]` is the input. Nodes that nothing drives or that reach no output go, nodes that only hand on are skipped
+    where their consumer can do without them, and what is left is numbered by structure.
+
+    Raises:
+        IllegalGeneError: no output can be reached from the input, a cycle without delay, or shapes that do not fit.
+    """
+    drawn = _Drawing(list(nodes), list(synapses), list(outputs))
+    while _skip_one(drawn):
+        pass
+    drawn = _live(drawn)
+    shapes = _shapes(drawn, input_spec.shape)
+    try:
+        level = levels(len(drawn.nodes), [(s.source, s.target) for s in drawn.synapses if not s.delay])
+    except ValueError as error:
+        raise IllegalGeneError(f"architecture: {error}") from error
+    placed = [Node(_merge(drawn, i), shapes[i], node.neuron) for i, node in enumerate(drawn.nodes)]
+    colours = [(level[i], repr(node), drawn.outputs.count(i)) for i, node in enumerate(placed)]
+    order = canonical_order(
+        colours, [(s.source, s.target, f"{s.delay} {s.operation!r}") for s in drawn.synapses]
+    )
+    number = {old: new for new, old in enumerate(order)}
+    renumbered = sorted(
+        (replace(s, source=number[s.source], target=number[s.target]) for s in drawn.synapses),
+        key=lambda s: (s.target, s.source, s.delay, repr(s.operation)),
+    )
+    return Architecture(
+        input=input_spec,
+        nodes=tuple(placed[i] for i in order),
+        synapses=tuple(renumbered),
+        outputs=tuple(sorted(number[i] for i in drawn.outputs)),
+    )
+
+
+@dataclass
+class _Drawing:
+    nodes: list[Draft]
+    synapses: list[Synapse]
+    outputs: list[int]
+
+    def into(self, node: int) -> list[Synapse]:
+        return [s for s in self.synapses if s.target == node]
+
+
+def _weighs(synapse: Synapse) -> bool:
+    return isinstance(synapse.operation, Convolution)
+
+
+def _hands_on(synapse: Synapse) -> bool:
+    return isinstance(synapse.operation, Identity) and not synapse.delay
+
+
+def _merge(drawn: _Drawing, node: int) -> str:
+    """The merge of a node; with a single synapse adding and stacking are the same."""
+    return "add" if len(drawn.into(node)) == 1 else drawn.nodes[node].merge
+
+
+def _skip_one(drawn: _Drawing) -> bool:
+    """Skip one node that only hands on, or return False; a skipped node is left without consumers.
+
+    It can be skipped if it has a single incoming identity, or if a consumer can take over its synapses: one that merges
+    alike (weights must not be doubled, so then it has to be the only consumer) or one that reads nothing else.
+    """
+    uses = Counter([s.source for s in drawn.synapses] + drawn.outputs)
+    for i, node in enumerate(drawn.nodes):
+        into = drawn.into(i)
+        if i == INPUT or node.neuron or not uses[i] or not into or any(s.source == i for s in into):
+            continue
+        if len(into) == 1 and _hands_on(into[0]):
+            source = into[0].source
+            drawn.synapses = [replace(s, source=source) if s.source == i else s for s in drawn.synapses]
+            drawn.outputs = [source if o == i else o for o in drawn.outputs]
+            return True
+        for out in [s for s in drawn.synapses if s.source == i and _hands_on(s)]:
+            alike = _merge(drawn, out.target) == _merge(drawn, i) and not (
+                uses[i] > 1 and any(map(_weighs, into))
+            )
+            if alike or (uses[i] == 1 and len(drawn.into(out.target)) == 1):
+                drawn.nodes[out.target] = replace(drawn.nodes[out.target], merge=_merge(drawn, i))
+                drawn.synapses.remove(out)
+                drawn.synapses += [replace(s, target=out.target) for s in into]
+                return True
+    return False
+
+
+def _live(drawn: _Drawing) -> _Drawing:
+    """What lies on a way from the input to an output, numbered anew."""
+    edges = [(s.source, s.target) for s in drawn.synapses]
+    driven = reachable([INPUT], edges)
+    used = reachable(drawn.outputs, [(target, source) for source, target in edges])
+    alive = sorted(driven & used)
+    if INPUT not in alive:
+        raise IllegalGeneError("architecture: no output is reached from the input; connect at least one path")
+    number = {old: new for new, old in enumerate(alive)}
+    kept = [
+        replace(s, source=number[s.source], target=number[s.target])
+        for s in drawn.synapses
+        if s.source in number and s.target in number
+    ]
+    outputs = [number[o] for o in drawn.outputs if o in number]
+    return _Drawing([drawn.nodes[i] for i in alive], kept, outputs)
+
+
+def _shapes(drawn: _Drawing, input_shape: Shape) -> dict[int, Shape]:
+    """The shape of every node, from what its synapses bring."""
+    shapes = {INPUT: input_shape}
+    waiting = [i for i in range(len(drawn.nodes)) if i != INPUT]
+    while waiting:
+        for i in waiting:
+            stacks = drawn.nodes[i].merge == "concatenate"
+            known = [s.operation.out_shape(shapes[s.source]) for s in drawn.into(i) if s.source in shapes]
+            if known and (not stacks or len(known) == len(drawn.into(i))):
+                shapes[i] = (sum(shape[0] for shape in known), *known[0][1:]) if stacks else known[0]
+                waiting.remove(i)
+                break
+        else:
+            raise IllegalGeneError(
+                "architecture: nodes that stack channels form a cycle, their width has no bound"
+            )
+    for i, node in enumerate(drawn.nodes):
+        brought = [s.operation.out_shape(shapes[s.source]) for s in drawn.into(i)]
+        first = 1 if node.merge == "concatenate" else 0
+        if min(shapes[i]) < 1 or any(shape[first:] != shapes[i][first:] for shape in brought):
+            raise IllegalGeneError(f"architecture: node {i} is {shapes[i]}, but its synapses bring {brought}")
+    return shapes

@@ -1,0 +1,112 @@
+"""From genome to architecture: each slot's motif drawn as nodes and signed synapses, then made canonical."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from genomes.architecture import INPUT, Architecture, Draft, InputSpec, Synapse, canonical
+from genomes.genome import Genome, Slot
+from genomes.meso import INPUT as SLOT_INPUT
+from genomes.meso import MOTIFS
+from genomes.micro import Kernel, Neuron
+from genomes.operations import Convolution, Identity, MaxPool, Operation, Resize
+
+ADAPTER = Kernel(1)
+"""The kernel of an adapter, the unsigned synapse that brings a signal to another width."""
+
+
+def decode(genome: Genome, *, input_spec: InputSpec) -> Architecture:
+    """The architecture of a genome.
+
+    - The stem is an unsigned convolution of the input into a layer of neurons, as wide as the first stage.
+    - A slot reads its predecessors' spikes, max-pooled to its own resolution, and joins them by its merge rule.
+    - Within a slot the motif is drawn with one signed synapse per edge; its outputs are stacked.
+    - Macro feedback is an adapter with a delay of one time step into the first population of the target's motif.
+    - The readout reads every slot (or stem) that no other slot reads.
+
+    Raises:
+        IllegalGeneError: the input is too small for the number of stages.
+    """
+    canvas = _Canvas()
+    stem = canvas.add(Draft("add", genome.stem.neuron))
+    first_width = genome.stages[0].width
+    canvas.connect(
+        INPUT, stem, Convolution(genome.stem.kernel, channels=first_width, stride=genome.stem.stride)
+    )
+    outputs, entries, stage_of = [stem], [stem], [0]
+    for s, stage in enumerate(genome.stages):
+        for slot in stage.slots:
+            sources = [canvas.pooled(outputs[k], 2 ** (s - stage_of[k])) for k in slot.predecessors]
+            entry, output = _draw_slot(canvas, slot, sources, width=stage.width)
+            entries.append(entry)
+            outputs.append(output)
+            stage_of.append(s)
+    side = input_spec.shape[1:]
+    sides = [tuple((n - 1) // genome.stem.stride + 1 >> s for n in side) for s in range(len(genome.stages))]
+    for source, target in genome.feedback:
+        adapter = Convolution(ADAPTER, channels=_entry_width(genome, target, stage_of[target]))
+        if stage_of[source] == stage_of[target]:
+            canvas.connect(outputs[source], entries[target], adapter, delay=1)
+        else:
+            height, width = sides[stage_of[target]]
+            coarse = canvas.add(Draft("add"))
+            canvas.connect(outputs[source], coarse, adapter)
+            canvas.connect(coarse, entries[target], Resize(height, width), delay=1)
+    read = {k for slot in genome.slots() for k in slot.predecessors}
+    ends = [outputs[k] for k in range(len(outputs)) if k not in read]
+    return canonical(input_spec=input_spec, nodes=canvas.nodes, synapses=canvas.synapses, outputs=ends)
+
+
+class _Canvas:
+    """Nodes and synapses while they are drawn."""
+
+    def __init__(self) -> None:
+        self.nodes = [Draft("input")]
+        self.synapses: list[Synapse] = []
+        self._pooled: dict[tuple[int, int], int] = {}
+
+    def add(self, node: Draft) -> int:
+        self.nodes.append(node)
+        return len(self.nodes) - 1
+
+    def connect(self, source: int, target: int, operation: Operation, *, delay: int = 0) -> None:
+        self.synapses.append(Synapse(source, target, operation, delay))
+
+    def join(self, sources: Sequence[int], operation: Operation, *, neuron: Neuron | None, merge: str) -> int:
+        """A new node that reads each of `sources` through `operation`."""
+        node = self.add(Draft(merge, neuron))
+        for source in sources:
+            self.connect(source, node, operation)
+        return node
+
+    def pooled(self, source: int, size: int) -> int:
+        """`source` max-pooled by `size`; pooled once, however many read it."""
+        if size == 1:
+            return source
+        if (source, size) not in self._pooled:
+            self._pooled[source, size] = self.join([source], MaxPool(size), neuron=None, merge="add")
+        return self._pooled[source, size]
+
+
+def _draw_slot(canvas: _Canvas, slot: Slot, sources: Sequence[int], *, width: int) -> tuple[int, int]:
+    """Draw one slot; returns the node that feedback enters and the node that leaves."""
+    if slot.merge and slot.merge.rule == "add":
+        adapter = Convolution(ADAPTER, channels=width)
+        entry = canvas.join(sources, adapter, neuron=slot.merge.neuron, merge="add")
+    else:
+        entry = canvas.join(sources, Identity(), neuron=None, merge="concatenate")
+    motif = MOTIFS.get(slot.motif)
+    populations = [canvas.add(Draft("add", neuron)) for neuron in slot.neurons]
+    for edge, kernel in zip(motif.edges, slot.kernels, strict=True):
+        source = entry if edge.source == SLOT_INPUT else populations[edge.source]
+        channels = motif.width(edge.target, slot_width=width)
+        operation = Convolution(kernel, channels=channels, sign=edge.sign)
+        canvas.connect(source, populations[edge.target], operation, delay=edge.delay)
+    outputs = [populations[i] for i in motif.outputs]
+    return populations[0], canvas.join(outputs, Identity(), neuron=None, merge="concatenate")
+
+
+def _entry_width(genome: Genome, number: int, stage: int) -> int:
+    """Channels of the population of slot `number` that feedback enters."""
+    motif = MOTIFS.get(list(genome.slots())[number - 1].motif)
+    return motif.width(0, slot_width=genome.stages[stage].width)

@@ -1,0 +1,1 @@
+"""Search spaces, one file each; a file registers its space in `genomes.space.SPACES`."""

@@ -1,0 +1,473 @@
+"""The default space: multi-scale genomes of motifs in stages, with any forward wiring and delayed feedback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import numpy as np
+
+from genomes.architecture import Architecture, InputSpec
+from genomes.decoding import decode
+from genomes.errors import IllegalGeneError
+from genomes.genome import Genome, Merge, Slot, Stage, Stem
+from genomes.macro import (
+    last_slot,
+    with_another_slot,
+    with_another_stage,
+    with_predecessors,
+    with_slot,
+    with_width,
+    without_last_stage,
+    without_slot,
+)
+from genomes.meso import MOTIFS
+from genomes.micro import NEURON_MODELS, RESETS, Kernel, Neuron
+from genomes.serial import from_plain, to_plain
+from genomes.space import SPACES, Gene
+from genomes.variation import mutate_genes
+
+T = TypeVar("T")
+
+P_CHAIN = 0.8
+"""Chance that a sampled slot reads the one before it."""
+
+P_SKIP = 0.15
+"""Chance of each longer forward edge in a sampled genome."""
+
+
+@dataclass(frozen=True)
+class EvonasSpace:
+    """All genomes of `min_stages` to `max_stages` stages of 1 to `max_slots` slots.
+
+    Stage s (0-based) is base_width x 2^s x one of `width_factors` channels wide and works at half the resolution of
+    the stage before. A slot reads at most `max_predecessors` earlier slots; at most `max_feedback` feedback edges run
+    from a later slot to an earlier one. Thresholds suit currents of unit variance; `taus` are in time steps.
+    """
+
+    input: InputSpec
+    base_width: int = 16
+    width_factors: tuple[float, ...] = (1.0, 1.5, 2.0)
+    min_stages: int = 2
+    max_stages: int = 3
+    max_slots: int = 2
+    max_predecessors: int = 3
+    max_feedback: int = 2
+    stem_strides: tuple[int, ...] = (1, 2)
+    motifs: tuple[str, ...] = (
+        "feedback_inhibition",
+        "feedforward_excitation",
+        "feedforward_inhibition",
+        "lateral_inhibition",
+        "mutual_inhibition",
+    )
+    models: tuple[str, ...] = ("if", "lif", "plif", "alif")
+    thresholds: tuple[float, ...] = (0.25, 0.5, 1.0)
+    taus: tuple[float, ...] = (1.5, 2.0, 3.0)
+    kernel_sizes: tuple[int, ...] = (1, 3, 5, 7)
+    separable: bool = True
+
+    name = "evonas"
+
+    def __post_init__(self) -> None:
+        for motif in self.motifs:
+            MOTIFS.get(motif)
+        for model in self.models:
+            NEURON_MODELS.get(model)
+        for option, low in (
+            ("base_width", 4),
+            ("min_stages", 1),
+            ("max_stages", self.min_stages),
+            ("max_slots", 1),
+            ("max_predecessors", 1),
+            ("max_feedback", 0),
+        ):
+            if getattr(self, option) < low:
+                raise IllegalGeneError(
+                    f"space.{option}: expected at least {low}, got {getattr(self, option)}"
+                )
+        for option in (
+            "width_factors",
+            "stem_strides",
+            "motifs",
+            "models",
+            "thresholds",
+            "taus",
+            "kernel_sizes",
+        ):
+            if not getattr(self, option):
+                raise IllegalGeneError(f"space.{option}: expected at least one value, got none")
+        side = min(self.input.shape[1:])
+        if side // max(self.stem_strides) // 2 ** (self.max_stages - 1) < 1:
+            raise IllegalGeneError(
+                f"space.max_stages: {self.max_stages} stages and a stem stride of {max(self.stem_strides)} leave"
+                f" nothing of {side} x {side} inputs; lower space.max_stages or space.stem_strides"
+            )
+
+    # sampling -------------------------------------------------------------------------------------------------------
+
+    def sample(self, *, rng: np.random.Generator) -> Genome:
+        """A random genome: parts uniform, wiring mostly a chain with a few longer edges."""
+        n_stages = int(rng.integers(self.min_stages, self.max_stages + 1))
+        stages, number = [], 0
+        for s in range(n_stages):
+            slots = []
+            for _ in range(int(rng.integers(1, self.max_slots + 1))):
+                number += 1
+                slots.append(self._sample_slot(number, rng))
+            stages.append(Stage(_pick(self.widths(s), rng), tuple(slots)))
+        pairs = self._feedback_pairs(number)
+        n_feedback = min(int(rng.integers(self.max_feedback + 1)), len(pairs))
+        chosen = rng.permutation(len(pairs))[:n_feedback]
+        stem = Stem(self._sample_neuron(rng), _pick(self.kernels(), rng), _pick(self.stem_strides, rng))
+        return Genome(stem, tuple(stages), tuple(sorted(pairs[int(i)] for i in chosen)))
+
+    def widths(self, stage: int) -> tuple[int, ...]:
+        """The channel counts that stage `stage` can have."""
+        return tuple(sorted({int(self.base_width * 2**stage * factor) for factor in self.width_factors}))
+
+    def kernels(self) -> tuple[Kernel, ...]:
+        """The kernels that a synapse can have."""
+        full = [Kernel(size) for size in self.kernel_sizes]
+        depthwise = (
+            [Kernel(size, separable=True) for size in self.kernel_sizes if size > 1] if self.separable else []
+        )
+        return tuple(full + depthwise)
+
+    def _feedback_pairs(self, n_slots: int) -> list[tuple[int, int]]:
+        return [(a, b) for a in range(1, n_slots + 1) for b in range(1, a)]
+
+    def _sample_neuron(self, rng: np.random.Generator) -> Neuron:
+        model = _pick(self.models, rng)
+        tau = _pick(self.taus, rng) if NEURON_MODELS.get(model).leaky else None
+        return Neuron(model, _pick(self.thresholds, rng), tau, _pick(RESETS, rng))
+
+    def _sample_merge(self, rng: np.random.Generator) -> Merge:
+        return Merge("concatenate") if rng.random() < 0.5 else Merge("add", self._sample_neuron(rng))
+
+    def _sample_slot(self, number: int, rng: np.random.Generator) -> Slot:
+        chance = [P_SKIP] * (number - 1) + [P_CHAIN]
+        read = [k for k, p in enumerate(chance) if rng.random() < p] or [number - 1]
+        read = read[-self.max_predecessors :]
+        merge = self._sample_merge(rng) if len(read) > 1 else None
+        motif = _pick(self.motifs, rng)
+        neurons, kernels = self._parts(motif, rng)
+        return Slot(motif, neurons, kernels, tuple(read), merge)
+
+    def _parts(
+        self, motif: str, rng: np.random.Generator, *, like: Slot | None = None
+    ) -> tuple[tuple[Neuron, ...], tuple[Kernel, ...]]:
+        """Neurons and kernels for `motif`: those of `like` as far as they go, drawn beyond."""
+        n_neurons, n_kernels = len(MOTIFS.get(motif).nodes), len(MOTIFS.get(motif).edges)
+        neurons = list(like.neurons if like else ())[:n_neurons]
+        kernels = list(like.kernels if like else ())[:n_kernels]
+        neurons += [self._sample_neuron(rng) for _ in range(n_neurons - len(neurons))]
+        kernels += [_pick(self.kernels(), rng) for _ in range(n_kernels - len(kernels))]
+        return tuple(neurons), tuple(kernels)
+
+    # variation ------------------------------------------------------------------------------------------------------
+
+    def genes(self, genome: Genome) -> list[Gene[Genome]]:
+        """Every gene of `genome` that has an alternative in this space, macro first."""
+        found = [*self._macro_genes(genome), *self._stem_genes(genome)]
+        for number, slot in enumerate(genome.slots(), start=1):
+            found += self._slot_genes(genome, number, slot)
+        return [gene for gene in found if gene.alternatives]
+
+    def _macro_genes(self, genome: Genome) -> list[Gene[Genome]]:
+        n_stages = len(genome.stages)
+
+        def change_stages(n: int, rng: np.random.Generator) -> Genome:
+            if n < n_stages:
+                return without_last_stage(genome)
+            slot = self._sample_slot(genome.n_slots + 1, rng)
+            return with_another_stage(genome, width=_pick(self.widths(n_stages), rng), slot=slot)
+
+        legal = [n for n in (n_stages - 1, n_stages + 1) if self.min_stages <= n <= self.max_stages]
+        found = [Gene("macro", "stages", n_stages, tuple(legal), change_stages)]
+        for s, stage in enumerate(genome.stages):
+
+            def change_width(width: int, rng: np.random.Generator, s: int = s) -> Genome:
+                return with_width(genome, s, width)
+
+            def change_slots(n: int, rng: np.random.Generator, s: int = s) -> Genome:
+                if n < len(genome.stages[s].slots):
+                    return without_slot(genome, last_slot(genome, s))
+                return with_another_slot(genome, s, self._sample_slot(last_slot(genome, s) + 1, rng))
+
+            n_slots = len(stage.slots)
+            legal = [n for n in (n_slots - 1, n_slots + 1) if 1 <= n <= self.max_slots]
+            found.append(Gene("macro", f"stage {s} slots", n_slots, tuple(legal), change_slots))
+            found.append(
+                Gene(
+                    "macro",
+                    f"stage {s} width",
+                    stage.width,
+                    _others(self.widths(s), stage.width),
+                    change_width,
+                )
+            )
+        return [*found, *self._wiring_genes(genome)]
+
+    def _wiring_genes(self, genome: Genome) -> list[Gene[Genome]]:
+        """One gene per possible edge between slots: present or not."""
+        found = []
+        for target, slot in enumerate(genome.slots(), start=1):
+            for source in range(target):
+                read = set(slot.predecessors) ^ {source}
+
+                def change_edge(
+                    _: bool,
+                    rng: np.random.Generator,
+                    target: int = target,
+                    slot: Slot = slot,
+                    read: set[int] = read,
+                ) -> Genome:
+                    merge = lambda: self._sample_merge(rng)  # noqa: E731
+                    return with_slot(genome, target, with_predecessors(slot, read, merge=merge))
+
+                present = source in slot.predecessors
+                legal = (not present,) if 1 <= len(read) <= self.max_predecessors else ()
+                found.append(Gene("macro", f"edge {source} to {target}", present, legal, change_edge))
+        for pair in self._feedback_pairs(genome.n_slots):
+            edges = tuple(sorted(set(genome.feedback) ^ {pair}))
+
+            def change_feedback(
+                _: bool, rng: np.random.Generator, edges: tuple[tuple[int, int], ...] = edges
+            ) -> Genome:
+                return replace(genome, feedback=edges)
+
+            present = pair in genome.feedback
+            legal = (not present,) if len(edges) <= max(self.max_feedback, len(genome.feedback)) else ()
+            found.append(Gene("macro", f"feedback {pair[0]} to {pair[1]}", present, legal, change_feedback))
+        return found
+
+    def _stem_genes(self, genome: Genome) -> list[Gene[Genome]]:
+        stem = genome.stem
+
+        def set_stem(**field: Any) -> Genome:
+            return replace(genome, stem=replace(stem, **field))
+
+        return [
+            Gene(
+                "macro",
+                "stem stride",
+                stem.stride,
+                _others(self.stem_strides, stem.stride),
+                lambda stride, rng: set_stem(stride=stride),
+            ),
+            Gene(
+                "micro",
+                "stem kernel",
+                stem.kernel,
+                _others(self.kernels(), stem.kernel),
+                lambda kernel, rng: set_stem(kernel=kernel),
+            ),
+            *self._neuron_genes("stem", stem.neuron, lambda neuron: set_stem(neuron=neuron)),
+        ]
+
+    def _slot_genes(self, genome: Genome, number: int, slot: Slot) -> list[Gene[Genome]]:
+        def put(**field: Any) -> Genome:
+            return with_slot(genome, number, replace(slot, **field))
+
+        def change_motif(motif: str, rng: np.random.Generator) -> Genome:
+            neurons, kernels = self._parts(motif, rng, like=slot)
+            return put(motif=motif, neurons=neurons, kernels=kernels)
+
+        def change_merge(rule: str, rng: np.random.Generator) -> Genome:
+            return put(merge=Merge(rule, self._sample_neuron(rng) if rule == "add" else None))
+
+        name = f"slot {number}"
+        found = [Gene("meso", f"{name} motif", slot.motif, _others(self.motifs, slot.motif), change_motif)]
+        if slot.merge:
+            rules = _others(("add", "concatenate"), slot.merge.rule)
+            found.append(Gene("macro", f"{name} merge", slot.merge.rule, rules, change_merge))
+            if slot.merge.neuron:
+                found += self._neuron_genes(
+                    f"{name} merge", slot.merge.neuron, lambda neuron: put(merge=Merge("add", neuron))
+                )
+        for i, neuron in enumerate(slot.neurons):
+
+            def put_neuron(new: Neuron, i: int = i) -> Genome:
+                return put(neurons=_with(slot.neurons, i, new))
+
+            found += self._neuron_genes(f"{name} neuron {i}", neuron, put_neuron)
+        for i, kernel in enumerate(slot.kernels):
+
+            def put_kernel(new: Kernel, rng: np.random.Generator, i: int = i) -> Genome:
+                return put(kernels=_with(slot.kernels, i, new))
+
+            found.append(
+                Gene("micro", f"{name} kernel {i}", kernel, _others(self.kernels(), kernel), put_kernel)
+            )
+        return found
+
+    def _neuron_genes(self, name: str, neuron: Neuron, put: Callable[[Neuron], Genome]) -> list[Gene[Genome]]:
+        def change_model(model: str, rng: np.random.Generator) -> Genome:
+            tau = (neuron.tau or _pick(self.taus, rng)) if NEURON_MODELS.get(model).leaky else None
+            return put(replace(neuron, model=model, tau=tau))
+
+        return [
+            Gene("micro", f"{name} model", neuron.model, _others(self.models, neuron.model), change_model),
+            Gene(
+                "micro",
+                f"{name} threshold",
+                neuron.v_threshold,
+                _others(self.thresholds, neuron.v_threshold),
+                lambda value, rng: put(replace(neuron, v_threshold=value)),
+            ),
+            Gene(
+                "micro",
+                f"{name} tau",
+                neuron.tau,
+                () if neuron.tau is None else _others(self.taus, neuron.tau),
+                lambda value, rng: put(replace(neuron, tau=value)),
+            ),
+            Gene(
+                "micro",
+                f"{name} reset",
+                neuron.reset,
+                _others(RESETS, neuron.reset),
+                lambda value, rng: put(replace(neuron, reset=value)),
+            ),
+        ]
+
+    def mutate(self, genome: Genome, *, rng: np.random.Generator) -> Genome:
+        """A copy with one or more genes changed, each scale with the same chance."""
+        mutated: Genome = mutate_genes(self, genome, rng=rng)
+        return mutated
+
+    def crossover(self, first: Genome, second: Genome, *, rng: np.random.Generator) -> Genome:
+        """A child with the wiring of `first` (macro) that takes parts of `second` at each scale.
+
+        Stage by stage the width, slot by slot the motif with its parts (meso), or, where both have the same motif, each
+        neuron and kernel (micro), come from either parent with equal chance.
+        """
+
+        def coin() -> bool:
+            return bool(rng.random() < 0.5)
+
+        stem = Stem(
+            _pick((first.stem.neuron, second.stem.neuron), rng),
+            _pick((first.stem.kernel, second.stem.kernel), rng),
+            _pick((first.stem.stride, second.stem.stride), rng),
+        )
+        stages = []
+        for s, stage in enumerate(first.stages):
+            other = second.stages[s] if s < len(second.stages) else stage
+            slots = []
+            for slot, theirs in zip(
+                stage.slots, (*other.slots, *stage.slots[len(other.slots) :]), strict=False
+            ):
+                if slot.motif == theirs.motif:
+                    neurons = tuple(
+                        _pick(pair, rng) for pair in zip(slot.neurons, theirs.neurons, strict=True)
+                    )
+                    kernels = tuple(
+                        _pick(pair, rng) for pair in zip(slot.kernels, theirs.kernels, strict=True)
+                    )
+                    slot = replace(slot, neurons=neurons, kernels=kernels)
+                elif coin():
+                    slot = replace(slot, motif=theirs.motif, neurons=theirs.neurons, kernels=theirs.kernels)
+                slots.append(slot)
+            stages.append(Stage(other.width if coin() else stage.width, tuple(slots)))
+        return Genome(stem, tuple(stages), first.feedback)
+
+    # reading --------------------------------------------------------------------------------------------------------
+
+    def decode(self, genome: Genome) -> Architecture:
+        """The architecture of `genome`."""
+        return _decoded(self.input, genome)
+
+    def architecture_id(self, genome: Genome) -> str:
+        """The id of the decoded architecture."""
+        return self.decode(genome).id
+
+    def check(self, genome: Genome) -> None:
+        """Refuse a genome outside this space.
+
+        Raises:
+            IllegalGeneError: the first gene with a value that the space does not offer.
+        """
+        _among("stages", len(genome.stages), tuple(range(self.min_stages, self.max_stages + 1)))
+        _among("stem stride", genome.stem.stride, self.stem_strides)
+        _among("stem kernel", genome.stem.kernel, self.kernels())
+        self._check_neuron("stem", genome.stem.neuron)
+        _among("number of feedback edges", len(genome.feedback), tuple(range(self.max_feedback + 1)))
+        for s, stage in enumerate(genome.stages):
+            _among(f"stage {s} width", stage.width, self.widths(s))
+            _among(f"stage {s} slots", len(stage.slots), tuple(range(1, self.max_slots + 1)))
+        for number, slot in enumerate(genome.slots(), start=1):
+            _among(f"slot {number} motif", slot.motif, self.motifs)
+            _among(
+                f"slot {number} inputs", len(slot.predecessors), tuple(range(1, self.max_predecessors + 1))
+            )
+            for neuron in (*slot.neurons, *([slot.merge.neuron] if slot.merge and slot.merge.neuron else [])):
+                self._check_neuron(f"slot {number}", neuron)
+            for kernel in slot.kernels:
+                _among(f"slot {number} kernel", kernel, self.kernels())
+
+    def _check_neuron(self, name: str, neuron: Neuron) -> None:
+        _among(f"{name} model", neuron.model, self.models)
+        _among(f"{name} threshold", neuron.v_threshold, self.thresholds)
+        if neuron.tau is not None:
+            _among(f"{name} tau", neuron.tau, self.taus)
+
+    def summary(self, genome: Genome) -> list[str]:
+        """The genome in words, one line for the stem and one per slot."""
+        stem = genome.stem
+        lines = [f"stem: {stem.kernel} stride {stem.stride}, {stem.neuron}"]
+        number = 0
+        for s, stage in enumerate(genome.stages):
+            for slot in stage.slots:
+                number += 1
+                read = " + ".join("stem" if k == 0 else f"slot {k}" for k in slot.predecessors)
+                merge = f" ({slot.merge.rule})" if slot.merge else ""
+                back = [f"slot {a}" for a, b in genome.feedback if b == number]
+                feedback = f", feedback from {' and '.join(back)}" if back else ""
+                kernels = " ".join(map(str, slot.kernels))
+                lines.append(
+                    f"slot {number}: {slot.motif}, stage {s}, {stage.width} channels, reads {read}{merge}{feedback};"
+                    f" {kernels}; {'; '.join(map(str, slot.neurons))}"
+                )
+        return lines
+
+    def to_dict(self, genome: Genome) -> dict[str, Any]:
+        """The genome as JSON-ready values."""
+        plain: dict[str, Any] = to_plain(genome)
+        return plain
+
+    def from_dict(self, values: Mapping[str, Any]) -> Genome:
+        """The genome that `to_dict` wrote, checked to be well-formed (`check` tells whether this space has it).
+
+        Raises:
+            GenomeError: a missing or unknown key, a wrong type, an unknown motif or model, an illegal gene.
+        """
+        return from_plain(Genome, values, where="genome")
+
+
+@lru_cache(maxsize=4096)
+def _decoded(spec: InputSpec, genome: Genome) -> Architecture:
+    return decode(genome, input_spec=spec)
+
+
+def _pick(options: Sequence[T], rng: np.random.Generator) -> T:
+    return options[int(rng.integers(len(options)))]
+
+
+def _others(options: Sequence[T], value: T) -> tuple[T, ...]:
+    return tuple(option for option in options if option != value)
+
+
+def _with(parts: tuple[T, ...], index: int, part: T) -> tuple[T, ...]:
+    return (*parts[:index], part, *parts[index + 1 :])
+
+
+def _among(gene: str, value: object, legal: Sequence[object]) -> None:
+    if value not in legal:
+        raise IllegalGeneError(f"{gene}: got {value}, this space offers {', '.join(map(str, legal))}")
+
+
+SPACES.register("evonas", EvonasSpace)

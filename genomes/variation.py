@@ -1,0 +1,30 @@
+"""Variation that every space shares: change a few genes, each scale with the same chance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from genomes.space import Gene, Space
+
+
+def mutate_genes(
+    space: Space[Any], genome: Any, *, rng: np.random.Generator, mean_changes: float = 2.0
+) -> Any:
+    """A copy of `genome` with one or more genes changed (a geometric number with mean `mean_changes`).
+
+    The scale is drawn first, so that the many micro genes do not crowd out the few macro genes.
+    """
+    for _ in range(rng.geometric(1.0 / mean_changes)):
+        by_scale: dict[str, list[Gene[Any]]] = {}
+        for gene in space.genes(genome):
+            by_scale.setdefault(gene.scale, []).append(gene)
+        genes = by_scale[_pick(sorted(by_scale), rng)]
+        gene = _pick(genes, rng)
+        genome = gene.change(_pick(gene.alternatives, rng), rng)
+    return genome
+
+
+def _pick(options: Any, rng: np.random.Generator) -> Any:
+    return options[int(rng.integers(len(options)))]

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NAMES = "DATASET DATA_DIR SPACE POPULATION GENERATIONS WORKERS SEED RUN CSV ELITE EPOCHS DEVICE PYTHON"
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    # A make that runs these tests hands its flags and variables down.
+    inherited = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", *NAMES.split()}
+    environment = {name: value for name, value in os.environ.items() if name not in inherited}
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ("evolve", "evonas evolve"),
+        ("evolve DATASET=cifar10", "evonas evolve --dataset 'cifar10'"),
+        (
+            "evolve DATASET=d POPULATION=1 GENERATIONS=2 WORKERS=3 SEED=4 RUN=r DATA_DIR=e SPACE=s",
+            "evonas evolve --dataset 'd' --data-dir 'e' --space 's' --population '1' --generations '2' "
+            "--workers '3' --seed '4' --run-dir 'r'",
+        ),
+        ("resume RUN=runs/x", "evonas resume 'runs/x'"),
+        (
+            "resume RUN=runs/x GENERATIONS=9 WORKERS=1",
+            "evonas resume 'runs/x' --generations '9' --workers '1'",
+        ),
+        ("front RUN=runs/x", "evonas front 'runs/x'"),
+        ("front RUN=runs/x CSV=f.csv", "evonas front 'runs/x' --csv 'f.csv'"),
+        ("train RUN=runs/x", "evonas train 'runs/x'"),
+        (
+            "train RUN=runs/x ELITE=2 EPOCHS=3 DEVICE=cuda",
+            "evonas train 'runs/x' --elite '2' --epochs '3' --device 'cuda'",
+        ),
+    ],
+)
+def test_a_target_expands_to_one_command(arguments: str, command: str) -> None:
+    done = make("-n", "-o", ".venv/.installed", *arguments.split())
+    assert done.stderr == ""
+    assert [line.removeprefix(".venv/bin/") for line in done.stdout.splitlines()] == [command]
+
+
+@pytest.mark.parametrize("target", ["resume", "front", "train"])
+def test_a_target_that_needs_a_run_says_how_to_name_it(target: str) -> None:
+    done = make("-n", "-o", ".venv/.installed", target)
+    assert done.returncode == 2
+    assert f"make {target} RUN=runs/<name>" in done.stderr
+
+
+def test_help_lists_every_target_of_the_contract() -> None:
+    listed = {line.split()[1] for line in make("help").stdout.splitlines()}
+    wanted = "evolve test resume front train install lint test-slow bench clean help"
+    assert set(wanted.split()) <= listed

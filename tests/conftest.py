@@ -1,0 +1,67 @@
+"""What every test shares: one thread, reproducible examples, and the real data where they are to be had."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+UNPACK = REPOSITORY.parent / "shared" / "data" / "unpack.py"
+CIFAR10_FOLDER = "cifar-10-batches-py"
+
+# Set before anything imports torch or NumPy's BLAS, and inherited by the processes that tests start.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+settings.register_profile("reproducible", derandomize=True, deadline=None)
+settings.load_profile("reproducible")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """One torch thread for every test, whatever the test before it set; torch is not imported for that."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def cifar10_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data root that holds the genuine CIFAR-10, unpacked once; the test is skipped where that cannot be.
+
+    With EVONAS_REQUIRE_REAL_DATA=1 it fails instead of being skipped.
+    """
+    reason = _why_no_cifar10()
+    if reason and os.environ.get("EVONAS_REQUIRE_REAL_DATA") == "1":
+        pytest.fail(f"{reason}, and EVONAS_REQUIRE_REAL_DATA=1 forbids to skip")
+    if reason:
+        pytest.skip(reason)
+    base = tmp_path_factory.getbasetemp()
+    is_parallel = "PYTEST_XDIST_WORKER" in os.environ
+    # The workers of a parallel run share the folder above their own; there the data are unpacked once.
+    root = (base.parent if is_parallel else base) / "real-data"
+    root.mkdir(exist_ok=True)
+    with (root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / "whole").exists():
+            subprocess.run([sys.executable, str(UNPACK), str(root), "cifar10"], check=True)
+            (root / "whole").touch()
+    yield root
+    if not is_parallel:
+        shutil.rmtree(root)  # pytest keeps the folders of the last three runs, and this one is 180 MB
+
+
+def _why_no_cifar10() -> str:
+    if not UNPACK.is_file():
+        return f"real CIFAR-10 needed: {UNPACK} is missing"
+    if importlib.util.find_spec("PIL") is None:
+        return f"real CIFAR-10 needed: Pillow is missing, which {UNPACK} uses"
+    return ""

@@ -1,0 +1,158 @@
+import pytest
+
+from genomes.architecture import Architecture, Draft, InputSpec, Synapse, canonical
+from genomes.errors import IllegalGeneError
+from genomes.micro import Kernel, Neuron
+from genomes.operations import Convolution, Identity, MaxPool
+
+SPEC = InputSpec((3, 8, 8), 10)
+LIF = Neuron("lif", 0.5, 2.0, "hard")
+IF = Neuron("if", 0.5, None, "hard")
+
+
+def conv(channels: int, size: int = 3, sign: int = 0) -> Convolution:
+    return Convolution(Kernel(size), channels=channels, sign=sign)
+
+
+def build(nodes: list[Draft], synapses: list[Synapse], outputs: list[int]) -> Architecture:
+    return canonical(input_spec=SPEC, nodes=[Draft("input"), *nodes], synapses=synapses, outputs=outputs)
+
+
+def plain() -> Architecture:
+    nodes = [Draft("add", LIF), Draft("add", IF)]
+    return build(nodes, [Synapse(0, 1, conv(8)), Synapse(1, 2, conv(4))], [2])
+
+
+def test_parameters_macs_depth_and_memory_are_counted_by_hand() -> None:
+    a = plain()
+    assert a.n_parameters == (3 * 9 * 8 + 16) + (8 * 9 * 4 + 8) + (4 + 1) * 10
+    assert a.macs_per_step == 64 * (3 * 9 * 8 + 8 * 9 * 4)
+    assert a.depth == 2
+    assert a.n_neurons == 64 * 12
+    assert a.memory_bytes == 4 * (a.n_parameters + 64 * 12)
+
+
+def test_a_learnt_time_constant_is_a_parameter_and_a_fixed_one_is_not() -> None:
+    def with_model(model: str) -> int:
+        neuron = Neuron(model, 0.5, 2.0, "hard")
+        return build([Draft("add", neuron)], [Synapse(0, 1, conv(8))], [1]).n_parameters
+
+    assert with_model("plif") == with_model("lif") + 1
+
+
+def test_renumbering_keeps_the_id() -> None:
+    nodes = [Draft("add", IF), Draft("add", LIF)]
+    assert build(nodes, [Synapse(2, 1, conv(4)), Synapse(0, 2, conv(8))], [1]).id == plain().id
+
+
+def test_an_identity_slot_keeps_the_id() -> None:
+    nodes = [Draft("add", LIF), Draft("concatenate"), Draft("add", IF), Draft("add")]
+    synapses = [
+        Synapse(0, 1, conv(8)),
+        Synapse(1, 2, Identity()),
+        Synapse(2, 3, conv(4)),
+        Synapse(3, 4, Identity()),
+    ]
+    assert build(nodes, synapses, [4]).id == plain().id
+
+
+def test_parts_that_reach_no_output_or_that_nothing_drives_keep_the_id() -> None:
+    nodes = [Draft("add", LIF), Draft("add", IF), Draft("add", LIF), Draft("add", LIF)]
+    synapses = [Synapse(0, 1, conv(8)), Synapse(1, 2, conv(4))]
+    synapses += [Synapse(1, 3, conv(5)), Synapse(4, 2, conv(4))]
+    assert build(nodes, synapses, [2]).id == plain().id
+
+
+def test_nested_stacks_mean_one_stack() -> None:
+    branches = [Draft("add", LIF)] * 3
+    drive = [Synapse(0, i, conv(4, size)) for i, size in ((1, 1), (2, 3), (3, 5))]
+    nested = build(
+        [*branches, Draft("concatenate"), Draft("concatenate"), Draft("add", IF)],
+        [
+            *drive,
+            *(Synapse(a, b, Identity()) for a, b in ((1, 4), (2, 4), (4, 5), (3, 5))),
+            Synapse(5, 6, conv(4)),
+        ],
+        [6],
+    )
+    flat = build(
+        [*branches, Draft("concatenate"), Draft("add", IF)],
+        [*drive, *(Synapse(i, 4, Identity()) for i in (1, 2, 3)), Synapse(4, 5, conv(4))],
+        [5],
+    )
+    assert nested.id == flat.id
+
+
+def test_a_sum_is_not_skipped_where_that_would_double_weights() -> None:
+    nodes = [Draft("add"), Draft("add", LIF), Draft("add", IF)]
+    shared = [Synapse(0, 1, conv(4)), Synapse(1, 2, Identity()), Synapse(1, 3, Identity())]
+    assert len(build(nodes, shared, [2, 3]).nodes) == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"neuron": Neuron("lif", 1.0, 2.0, "hard")},
+        {"neuron": Neuron("lif", 0.5, 3.0, "hard")},
+        {"neuron": Neuron("lif", 0.5, 2.0, "soft")},
+        {"operation": conv(8, 5)},
+        {"operation": conv(9)},
+        {"operation": conv(8, sign=1)},
+        {"delay": 1},
+    ],
+)
+def test_every_difference_in_meaning_changes_the_id(change: dict[str, object]) -> None:
+    def drawn(**change: object) -> str:
+        values = {"neuron": LIF, "operation": conv(8), "delay": 0} | change
+        nodes = [Draft("add", values["neuron"]), Draft("add", IF)]  # type: ignore[arg-type]
+        first = Synapse(0, 1, values["operation"], values["delay"])  # type: ignore[arg-type]
+        return build(nodes, [first, Synapse(1, 2, conv(4))], [2]).id
+
+    assert drawn(**change) != drawn()
+
+
+def test_an_output_that_the_input_does_not_reach_is_refused() -> None:
+    with pytest.raises(IllegalGeneError, match="no output is reached"):
+        build([Draft("add", LIF), Draft("add", LIF)], [Synapse(0, 1, conv(8))], [2])
+
+
+def test_a_loop_without_delay_is_refused() -> None:
+    nodes = [Draft("add", LIF), Draft("add", LIF)]
+    loop = [Synapse(0, 1, conv(8)), Synapse(1, 2, conv(8)), Synapse(2, 1, conv(8))]
+    with pytest.raises(IllegalGeneError, match="cycle without delay"):
+        build(nodes, loop, [2])
+    late = [*loop[:2], Synapse(2, 1, conv(8), delay=1)]
+    assert build(nodes, late, [2]).schedule == ((0,), (1, 2))
+
+
+def test_signals_of_different_shape_cannot_be_added() -> None:
+    with pytest.raises(IllegalGeneError, match="its synapses bring"):
+        build([Draft("add", LIF)], [Synapse(0, 1, conv(8)), Synapse(0, 1, conv(4, 5))], [1])
+
+
+def test_pooled_and_stacked_spikes_are_binary_and_sums_are_not() -> None:
+    nodes = [Draft("add", LIF), Draft("add", LIF), Draft("concatenate"), Draft("add"), Draft("add", IF)]
+    synapses = [
+        Synapse(0, 1, conv(4)),
+        Synapse(0, 2, conv(4, 1)),
+        Synapse(1, 3, MaxPool(2)),
+        Synapse(2, 3, MaxPool(2)),
+        Synapse(1, 4, conv(4)),
+        Synapse(2, 4, conv(4)),
+        Synapse(4, 5, conv(4)),
+    ]
+    a = build(nodes, synapses, [3, 5])
+    by_kind = {(n.merge, n.neuron is not None, n.shape): a.binary[i] for i, n in enumerate(a.nodes)}
+    assert by_kind["concatenate", False, (8, 4, 4)]
+    assert not by_kind["add", False, (4, 8, 8)]
+    assert not a.binary[0]
+
+
+def test_synapses_of_one_kind_have_weights_of_their_own_and_share_them_with_other_networks() -> None:
+    def chain(n: int) -> Architecture:
+        synapses = [Synapse(0, 1, conv(4)), *(Synapse(i, i + 1, conv(4)) for i in range(1, n))]
+        return build([Draft("add", LIF)] * n, synapses, [n])
+
+    short, long = chain(3), chain(4)
+    assert len(set(long.weight_keys)) == 4
+    assert set(short.weight_keys) < set(long.weight_keys)

@@ -1,0 +1,195 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from evonas.snn.network import SpikingNetwork
+from genomes import library
+from genomes.architecture import Architecture, InputSpec
+from genomes.decoding import decode
+from genomes.operations import Convolution
+
+SPEC = InputSpec((3, 16, 16), 10)
+T = 4
+
+
+def architecture(name: str) -> Architecture:
+    return decode(library.load(name)[0], input_spec=SPEC)
+
+
+def frames(n_steps: int = 1, *, batch: int = 6, seed: int = 0) -> Tensor:
+    rng = np.random.default_rng(seed)
+    return torch.from_numpy(rng.standard_normal((n_steps, batch, 3, 16, 16), dtype=np.float32))
+
+
+def calibrated(name: str, x: Tensor, **options: object) -> SpikingNetwork:
+    network = SpikingNetwork(architecture(name), seed=0).eval()
+    with torch.no_grad():
+        network(x, time_steps=T, calibrate=True)
+    return network
+
+
+def spikes_of(network: SpikingNetwork, x: Tensor) -> dict[int, Tensor]:
+    seen: dict[int, Tensor] = {}
+    with torch.no_grad():
+        network(x, time_steps=T, observe=lambda node, spikes: seen.__setitem__(node, spikes.clone()))
+    return seen
+
+
+@pytest.mark.parametrize("name", library.names())
+def test_the_network_has_the_parameters_that_its_architecture_counts(name: str) -> None:
+    network = SpikingNetwork(architecture(name), seed=0)
+    assert sum(p.numel() for p in network.parameters()) == network.architecture.n_parameters
+
+
+@pytest.mark.parametrize("name", library.names())
+def test_every_node_has_the_shape_that_its_architecture_says(name: str) -> None:
+    network = calibrated(name, frames())
+    for node, output in spikes_of(network, frames()).items():
+        assert output.shape == (T, 6, *network.architecture.nodes[node].shape)
+        assert set(output.unique().tolist()) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize("name", library.names())
+def test_scoring_and_a_later_pass_with_the_stored_statistics_agree(name: str) -> None:
+    network = SpikingNetwork(architecture(name), seed=0).eval()
+    x = frames()
+    with torch.no_grad():
+        scored = network(x, time_steps=T, calibrate=True)
+        torch.testing.assert_close(network(x, time_steps=T), scored)
+
+
+@pytest.mark.parametrize("name", library.names())
+def test_an_image_shown_at_every_step_gives_what_the_still_image_gives(name: str) -> None:
+    x = frames()
+    network = calibrated(name, x)
+    with torch.no_grad():
+        still = network(x, time_steps=T)
+        shown = network(x.expand(T, *x.shape[1:]), time_steps=T)
+    torch.testing.assert_close(still, shown)
+
+
+@pytest.mark.parametrize("name", library.names())
+def test_no_state_is_left_between_calls_and_samples_do_not_mix(name: str) -> None:
+    x = frames()
+    network = calibrated(name, x)
+    with torch.no_grad():
+        together = network(x, time_steps=T)
+        again = network(x, time_steps=T)
+        alone = torch.cat([network(x[:, i : i + 1], time_steps=T) for i in range(x.shape[1])])
+    assert torch.equal(together, again)
+    torch.testing.assert_close(together, alone)
+
+
+@pytest.mark.parametrize("name", library.names())
+def test_every_parameter_gets_a_gradient(name: str) -> None:
+    network = SpikingNetwork(architecture(name), seed=0).train()
+    network(frames(), time_steps=T).square().sum().backward()
+    for parameter, value in network.named_parameters():
+        assert value.grad is not None, parameter
+        assert value.grad.abs().max() > 0, parameter
+
+
+@pytest.mark.parametrize("name", library.names())
+def test_signed_synapses_keep_their_sign_in_the_network_through_three_optimiser_steps(name: str) -> None:
+    network = SpikingNetwork(architecture(name), seed=0).train()
+    n_checked = 0
+
+    def check(module: torch.nn.Module, inputs: object, output: Tensor) -> None:
+        nonlocal n_checked
+        assert (output * module.sign >= 0).all()  # type: ignore[operator]
+        n_checked += 1
+
+    for synapse, module in zip(network.architecture.synapses, network.synapses, strict=True):
+        if isinstance(synapse.operation, Convolution) and synapse.operation.sign:
+            module.register_forward_hook(check)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.1)
+    for _ in range(4):
+        loss = network(frames(), time_steps=T).square().sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert n_checked >= 4
+
+
+def currents_of_late_synapses(network: SpikingNetwork, x: Tensor) -> dict[int, list[Tensor]]:
+    found: dict[int, list[Tensor]] = {}
+    handles = []
+    for index, synapse in enumerate(network.architecture.synapses):
+        if synapse.delay:
+            found[index] = []
+            keep = found[index]
+            handles.append(
+                network.synapses[index].register_forward_hook(
+                    lambda m, i, out, keep=keep: keep.append(out.clone())
+                )
+            )
+    with torch.no_grad():
+        network(x, time_steps=T)
+    for handle in handles:
+        handle.remove()
+    return found
+
+
+@pytest.mark.parametrize("name", ["inhibited_chain", "rivals", "feedback_loop"])
+@pytest.mark.parametrize("t", [0, 1, 2])
+def test_feedback_answers_a_change_at_step_t_at_step_t_plus_one_and_not_before(name: str, t: int) -> None:
+    first = frames(T, seed=1)
+    second = first.clone()
+    second[t] = frames(1, seed=2)[0]
+    network = calibrated(name, first)
+    ours, theirs = (currents_of_late_synapses(network, x) for x in (first, second))
+    assert ours
+    for index in ours:
+        # Call k of a late synapse brings the spikes of step k to step k + 1; nothing arrives at step 0.
+        assert len(ours[index]) == T - 1
+        arriving = {
+            k + 1: torch.equal(a, b) for k, (a, b) in enumerate(zip(ours[index], theirs[index], strict=True))
+        }
+        assert all(equal for step, equal in arriving.items() if step <= t)
+        assert not arriving[t + 1]
+
+
+def test_feedback_matters() -> None:
+    with_loop = architecture("feedback_loop")
+    genome = replace(library.load("feedback_loop")[0], feedback=())
+    without = decode(genome, input_spec=SPEC)
+    x = frames()
+    logits = []
+    for blueprint in (with_loop, without):
+        with torch.no_grad():
+            logits.append(SpikingNetwork(blueprint, seed=0).eval()(x, time_steps=T, calibrate=True))
+    assert not torch.equal(*logits)
+
+
+def test_equal_seeds_give_equal_weights_and_others_do_not() -> None:
+    a, b, c = (SpikingNetwork(architecture("rivals"), seed=seed).state_dict() for seed in (3, 3, 4))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert not torch.equal(a["synapses.0.weight"], c["synapses.0.weight"])
+
+
+def test_networks_that_share_a_synapse_share_its_first_weights() -> None:
+    genome = library.load("spiking_vgg")[0]
+    wider = replace(genome, stages=(*genome.stages[:-1], replace(genome.stages[-1], width=96)))
+    networks = [SpikingNetwork(decode(g, input_spec=SPEC), seed=0) for g in (genome, wider)]
+    weights: list[dict[str, Tensor]] = []
+    for network in networks:
+        named = zip(network.architecture.weight_keys, network.synapses, strict=True)
+        weights.append({key: module.weight for key, module in named if hasattr(module, "weight")})
+    shared = weights[0].keys() & weights[1].keys()
+    assert len(shared) >= 5
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in shared)
+
+
+def test_training_mode_tracks_statistics_that_evaluation_mode_uses() -> None:
+    network = SpikingNetwork(architecture("feedback_loop"), seed=0).train()
+    before = {k: v.clone() for k, v in network.state_dict().items() if "running" in k}
+    network(frames(), time_steps=T)
+    after = network.state_dict()
+    assert all(not torch.equal(before[key], after[key]) for key in before)
+    network.eval()
+    frozen = {k: v.clone() for k, v in network.state_dict().items()}
+    network(frames(), time_steps=T)
+    assert all(torch.equal(frozen[key], value) for key, value in network.state_dict().items())
