@@ -125,8 +125,8 @@ def optunas(
 ) -> list[str]:
     """The cells that Optuna's NSGA-II proposes until `n` of them are distinct (`4 n` proposals at most).
 
-    `first` is its first population. Its defaults but for the population size: uniform crossover with probability 0.9, then each parameter drawn anew
-    with probability 1 / 6.
+    `first` is its first population. Its defaults but for the population size: uniform crossover with probability
+    0.9, then each parameter drawn anew with probability 1 / 6.
     """
     import optuna
 
@@ -292,7 +292,7 @@ def main() -> int:
     reference = f"evonas nsga2, N={OUR_POPULATION}"
     panels = {"evaluations": proposals, "distinct evaluations": distincts}
     for title, curves in panels.items():
-        report(curves, title=f"per {title}", reference=reference, maximum=maximum)
+        report(curves, title=title, reference=reference, maximum=maximum)
     optunas_names = [name for name in searches if name.startswith("Optuna")]
     best = {
         title: max(optunas_names, key=lambda name, curves=curves: float(np.median(curves[name].mean(axis=1))))

@@ -135,12 +135,19 @@ def front(
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the front there, genomes included.")
     ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the front there (PNG, SVG or PDF).")
+    ] = None,
 ) -> None:
     """Print the front of a run, finished or not."""
     from evonas.runs.progress import reporter
     from evonas.runs.results import load_run
 
     run = load_run(run_dir)
+    if figure is not None:
+        from evonas.runs.figure import draw_front
+
+        draw_front(run, figure)
     if csv is not None:
         from evonas.atomic import atomic_write
 

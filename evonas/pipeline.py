@@ -42,6 +42,7 @@ from evonas.runs.results import Run, load_run
 from evonas.snn.network import SpikingNetwork
 from evonas.snn.statistics import COUNTS, Counts
 from evonas.training.loop import train as train_network
+from evonas.training.result import EpochReport
 from genomes.architecture import InputSpec
 from genomes.describing import describe as describe_genome
 from genomes.serial import build_space, load_genome, save_genome
@@ -227,7 +228,7 @@ def _continue(
                 reporter.note(f"time is up; go on with: evonas resume {folder.path}")
     run = load_run(folder.path)
     reporter.finished(run)
-    if run.rows and len(run.rows) >= config.evolution.population * (config.evolution.generations + 1):
+    if run.is_complete:
         for architecture_id in _elites(run, config.training.elites):
             _train_elite(run, architecture_id, config, dataset, reporter)
 
@@ -371,6 +372,7 @@ def _train_elite(
     save_genome(folder / "genome.json", genome, space=space, provenance=provenance)
     network = SpikingNetwork(architecture, seed=config.evolution.seed)
     settings, time_steps = config.training, config.evaluation.time_steps
+    reporter.training(architecture_id=architecture_id, n_epochs=settings.epochs)
     result = train_network(
         network,
         dataset,
@@ -386,21 +388,15 @@ def _train_elite(
         seed=config.evolution.seed,
         threads=settings.threads or run_config.usable_cores(),
         folder=folder,
-        report=_epoch_reporter(architecture_id, reporter),
+        report=_epoch_reporter(reporter),
     )
     cost = _inference(network, dataset, time_steps=time_steps)
     atomic_write(folder / "inference.json", (json.dumps(cost, indent=1) + "\n").encode())
     reporter.trained(architecture_id=architecture_id, test_accuracy=result.test_accuracy, folder=folder)
 
 
-def _epoch_reporter(architecture_id: str, reporter: Reporter) -> Callable[[Any], None]:
-    begun = False
-
-    def report(epoch: Any) -> None:
-        nonlocal begun
-        if not begun:
-            reporter.training(architecture_id=architecture_id, n_epochs=epoch.epochs, first=epoch.epoch)
-            begun = True
+def _epoch_reporter(reporter: Reporter) -> Callable[[EpochReport], None]:
+    def report(epoch: EpochReport) -> None:
         reporter.epoch(
             epoch=epoch.epoch,
             n_epochs=epoch.epochs,

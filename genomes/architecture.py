@@ -27,10 +27,20 @@ BYTES = 4
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What enters and what is asked for: shape of one image or event frame (C, H, W) and number of classes."""
+    """What enters and what is asked for: shape of one image or event frame (C, H, W) and number of classes.
+
+    Raises:
+        IllegalGeneError: a size below 1.
+    """
 
     shape: Shape
     n_classes: int
+
+    def __post_init__(self) -> None:
+        if min(self.shape) < 1 or self.n_classes < 1:
+            raise IllegalGeneError(
+                f"input: shape and n_classes must be 1 or more, got {self.shape}, {self.n_classes}"
+            )
 
 
 @dataclass(frozen=True)
@@ -241,19 +251,22 @@ def _skip_one(drawn: _Drawing) -> bool:
     alike (weights must not be doubled, so then it has to be the only consumer) or one that reads nothing else.
     """
     uses = Counter([s.source for s in drawn.synapses] + drawn.outputs)
-    for i, node in enumerate(drawn.nodes):
-        into = drawn.into(i)
-        if i == INPUT or node.neuron or not uses[i] or not into or any(s.source == i for s in into):
-            continue
+    passive = [
+        (i, drawn.into(i))
+        for i, node in enumerate(drawn.nodes)
+        if i != INPUT and not node.neuron and uses[i] and not any(s.source == i for s in drawn.into(i))
+    ]
+    # All single identities go first: how many consumers a node has, and whether they merge alike, depends on them.
+    for i, into in passive:
         if len(into) == 1 and _hands_on(into[0]):
             source = into[0].source
             drawn.synapses = [replace(s, source=source) if s.source == i else s for s in drawn.synapses]
             drawn.outputs = [source if o == i else o for o in drawn.outputs]
             return True
-        for out in [s for s in drawn.synapses if s.source == i and _hands_on(s)]:
-            alike = _merge(drawn, out.target) == _merge(drawn, i) and not (
-                uses[i] > 1 and any(map(_weighs, into))
-            )
+    for i, into in passive:
+        for out in [s for s in drawn.synapses if into and s.source == i and _hands_on(s)]:
+            doubles = uses[i] > 1 and any(map(_weighs, into))
+            alike = _merge(drawn, out.target) == _merge(drawn, i) and not doubles
             if alike or (uses[i] == 1 and len(drawn.into(out.target)) == 1):
                 drawn.nodes[out.target] = replace(drawn.nodes[out.target], merge=_merge(drawn, i))
                 drawn.synapses.remove(out)

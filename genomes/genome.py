@@ -14,6 +14,7 @@ from genomes.meso import MOTIFS
 from genomes.micro import Kernel, Neuron
 
 MERGES = ("add", "concatenate")
+STRIDES = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Stem:
     stride: int
 
     def __post_init__(self) -> None:
-        if self.stride not in (1, 2):
+        if self.stride not in STRIDES:
             raise IllegalGeneError(f"stem: stride must be 1 or 2, got {self.stride}")
 
 

@@ -64,8 +64,8 @@ def without_slot(genome: Genome, number: int) -> Genome:
     """The genome without slot `number`; a slot that read only that one reads what it read."""
     removed = list(genome.slots())[number - 1]
     slots = []
-    for slot in genome.slots():
-        if slot is removed:
+    for other, slot in enumerate(genome.slots(), start=1):
+        if other == number:
             continue
         kept = set(slot.predecessors) - {number}
         if kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from genomes.errors import IllegalGeneError
@@ -54,11 +55,11 @@ class Neuron:
 
     def __post_init__(self) -> None:
         leaky = NEURON_MODELS.get(self.model).leaky
-        if not self.v_threshold > 0:
-            raise IllegalGeneError(f"neuron: v_threshold must be above 0, got {self.v_threshold}")
+        if not 0 < self.v_threshold < math.inf:
+            raise IllegalGeneError(f"neuron: v_threshold must be above 0 and finite, got {self.v_threshold}")
         if self.reset not in RESETS:
             raise IllegalGeneError(f"neuron: reset must be one of {', '.join(RESETS)}, got {self.reset!r}")
-        if leaky and (self.tau is None or not self.tau > 1):
+        if leaky and (self.tau is None or not 1 < self.tau < math.inf):
             # At 1 nothing is remembered, and a learnt 1 / tau = sigmoid(w) cannot start there.
             raise IllegalGeneError(
                 f"neuron: model '{self.model}' needs tau above 1 time step, got {self.tau}"

@@ -75,6 +75,7 @@ def save_genome(path: Path, genome: Any, *, space: Space[Any], provenance: str) 
         "schema": SCHEMA,
         "space": space.name,
         "input": to_plain(space.input),
+        "options": _options(space),
         "provenance": provenance,
         "genome": space.to_dict(genome),
     }
@@ -82,7 +83,7 @@ def save_genome(path: Path, genome: Any, *, space: Space[Any], provenance: str) 
 
 
 def load_genome(path: Path) -> tuple[Any, Space[Any]]:
-    """The genome of a file that `save_genome` wrote, and its space with default options.
+    """The genome of a file that `save_genome` wrote, and its space.
 
     Raises:
         GenomeFormatError: not JSON, another schema version, a missing or unknown key.
@@ -95,12 +96,28 @@ def load_genome(path: Path) -> tuple[Any, Space[Any]]:
     if not isinstance(saved, dict) or saved.get("schema") != SCHEMA:
         found = saved.get("schema") if isinstance(saved, dict) else type(saved).__name__
         raise GenomeFormatError(f"{path}: expected a saved genome of schema {SCHEMA}, got {found!r}")
-    for key in ("space", "input", "genome"):
+    for key in saved:
+        if key not in _KEYS:
+            raise GenomeFormatError(f"{path}: unknown key '{key}'; {nearest(key, list(_KEYS))}")
+    for key in _KEYS:
         if key not in saved:
             raise GenomeFormatError(f"{path}: missing key '{key}'")
+    name = from_plain(str, saved["space"], where="space")
     spec = from_plain(InputSpec, saved["input"], where="input")
-    space = build_space(saved["space"], input_spec=spec, options={})
+    space = build_space(name, input_spec=spec, options=saved["options"])
     return space.from_dict(saved["genome"]), space
+
+
+_KEYS = ("schema", "space", "input", "options", "provenance", "genome")
+
+
+def _options(space: Space[Any]) -> dict[str, Any]:
+    """The fields of a space that differ from their defaults."""
+    return {
+        f.name: to_plain(getattr(space, f.name))
+        for f in dataclasses.fields(space)  # type: ignore[arg-type]
+        if f.name != "input" and getattr(space, f.name) != f.default
+    }
 
 
 def build_space(name: str, *, input_spec: InputSpec, options: Mapping[str, Any]) -> Space[Any]:
@@ -111,6 +128,8 @@ def build_space(name: str, *, input_spec: InputSpec, options: Mapping[str, Any])
         GenomeFormatError: an option of the wrong type.
         IllegalGeneError: an option out of range.
     """
+    if not isinstance(options, Mapping):
+        raise GenomeFormatError(f"options: expected an object, got {options!r}")
     load_modules("genomes.spaces")
     factory: Any = SPACES.get(name)
     hints = typing.get_type_hints(factory)

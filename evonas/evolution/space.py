@@ -14,22 +14,22 @@ class SearchSpace(Protocol):
         """A random genome."""
         ...
 
-    def mutate(self, genome: Any, *, rng: np.random.Generator) -> Any:
+    def mutate(self, genome: Any, /, *, rng: np.random.Generator) -> Any:
         """A changed copy."""
         ...
 
-    def crossover(self, a: Any, b: Any, *, rng: np.random.Generator) -> Any:
+    def crossover(self, first: Any, second: Any, /, *, rng: np.random.Generator) -> Any:
         """One child of two parents."""
         ...
 
-    def architecture_id(self, genome: Any) -> str:
+    def architecture_id(self, genome: Any, /) -> str:
         """The canonical id of what it decodes to; equal ids are evaluated once."""
         ...
 
-    def to_dict(self, genome: Any) -> Any:
+    def to_dict(self, genome: Any, /) -> Any:
         """The genome as JSON-able data."""
         ...
 
-    def from_dict(self, data: Any) -> Any:
+    def from_dict(self, data: Any, /) -> Any:
         """The genome that `to_dict` wrote."""
         ...

@@ -33,7 +33,7 @@ def rdm(gram: Gram, distance: str) -> Tensor:
     """The RDM (B, B) of one layer, float64, zero on the diagonal; `distance` is one of `DISTANCES`."""
     g, power = gram.products, gram.products.diagonal()
     if distance in ("euclidean", "hamming"):
-        matrix = (power[:, None] + power[None, :] - 2.0 * g).clamp_(min=0.0) / gram.n
+        matrix = (power[:, None] + power[None, :] - 2.0 * g).clamp_(min=0.0) * (gram.unit**2 / gram.n)
     else:
         if distance == "correlation":
             # n^2 times the covariance: whole numbers for spike trains, so that a constant pattern has exactly none.

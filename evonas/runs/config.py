@@ -84,7 +84,8 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Training:
-    """How elites are trained: `elites` of them at the end of a run; `amp` is mixed precision, on CUDA only."""
+    """How elites are trained: `elites` of them at the end of a run; `amp` is mixed precision, on
+    CUDA and on processors that compute in bfloat16; `threads` are those of torch, all cores if None."""
 
     elites: int = _setting(1, least=0)
     epochs: int = _setting(30, least=1)

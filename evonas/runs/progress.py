@@ -47,8 +47,8 @@ class Reporter(Protocol):
         """The evolution is over, or its time is up: the front, and once its elites are trained what to do next."""
         ...
 
-    def training(self, *, architecture_id: str, n_epochs: int, first: int) -> None:
-        """The training of an elite starts or is taken up at epoch `first`, counted from 1."""
+    def training(self, *, architecture_id: str, n_epochs: int) -> None:
+        """The training of an elite starts, or is taken up after the last finished epoch."""
         ...
 
     def epoch(
@@ -139,9 +139,8 @@ class PlainReporter:
         for text in front_lines(run):
             self.line(text)
 
-    def training(self, *, architecture_id: str, n_epochs: int, first: int) -> None:
-        start = "" if first <= 1 else f", taken up at epoch {first}"
-        self.line(f"training {architecture_id} for {n_epochs} epochs{start}")
+    def training(self, *, architecture_id: str, n_epochs: int) -> None:
+        self.line(f"training {architecture_id} for {n_epochs} epochs")
 
     def epoch(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from evonas.rng import generator
 from evonas.snn.neurons import SpikingNeuron, State
@@ -37,7 +38,9 @@ class SpikingNetwork(nn.Module):
             {str(i): SpikingNeuron(n.neuron, surrogate=surrogate) for i, n in enumerate(nodes) if n.neuron}
         )
         n_features, n_classes = architecture.n_features, architecture.input.n_classes
-        self.readout = nn.Linear(n_features, n_classes)
+        self.readout = skip_init(
+            nn.Linear, n_features, n_classes
+        )  # its own first weights would be drawn globally
         drawn = generator(seed, "weights", f"readout {n_features} {n_classes}").standard_normal(
             (n_classes, n_features)
         )

@@ -10,7 +10,6 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from evonas.errors import ConfigError
 from evonas.snn.integrate_and_fire import Membrane, integrate_and_fire
 from evonas.snn.surrogates import SURROGATES, Surrogate
 from genomes.micro import Neuron
@@ -42,9 +41,6 @@ class Dynamics:
     """A neuron model: how it turns current into spikes, and what of it is learnt.
 
     `parameters` gives the learnable scalars of a layer and their starting values.
-
-    Raises:
-        ConfigError: from `parameters`, where a learnable scalar cannot start at the neuron's value.
     """
 
     simulate: Simulate
@@ -128,8 +124,7 @@ def _integrate_and_fire(*, leaky: bool, adaptive: bool) -> Simulate:
 
 def _plif_parameters(neuron: Neuron) -> Mapping[str, float]:
     """w with 1 / tau = sigmoid(w); arXiv 2007.05785, section 3.3."""
-    if neuron.tau is None or neuron.tau <= 1.0:
-        raise ConfigError(f"plif: tau must be above 1 time step, got {neuron.tau}; give a larger tau")
+    assert neuron.tau is not None  # a leaky model has a time constant, above 1
     return {"w": -math.log(neuron.tau - 1.0)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -35,11 +35,15 @@ class Counts:
 
 @dataclass(frozen=True)
 class Gram:
-    """Inner products of the samples' patterns: `products` (B, B), `sums` (B,), `n` features a pattern; float64."""
+    """Inner products of the samples' patterns: `products` (B, B), `sums` (B,), `n` features a pattern; float64.
+
+    Patterns are held in whole numbers, which keeps products exact; `unit` is what a 1 in them stands for.
+    """
 
     products: Tensor
     sums: Tensor
     n: int
+    unit: float = 1.0
 
 
 def _counts(spikes: Tensor) -> Counts:
@@ -73,8 +77,12 @@ def _gram(patterns: Tensor) -> Gram:
     return Gram(products, sums, n=sum(step.shape[1] for step in steps))
 
 
+def _rate_gram(spikes: Tensor) -> Gram:
+    return replace(_gram(spikes.sum(0, keepdim=True)), unit=1.0 / len(spikes))
+
+
 COUNTS = Statistic(_counts, spiking_only=False)
 TRAIN_GRAM = Statistic(_gram, spiking_only=True)
 """Patterns are whole spike trains."""
-RATE_GRAM = Statistic(lambda spikes: _gram(spikes.mean(0, keepdim=True)), spiking_only=True)
+RATE_GRAM = Statistic(_rate_gram, spiking_only=True)
 """Patterns are firing rates."""

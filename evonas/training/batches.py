@@ -21,7 +21,10 @@ class Batches:
 
     def __init__(self, split: Split, *, spec: DataSpec, size: int, device: torch.device) -> None:
         resident = device if split.inputs.nbytes <= _RESIDENT_LIMIT else torch.device("cpu")
-        self._inputs = torch.from_numpy(split.inputs).to(resident)
+        inputs = (
+            split.inputs if split.inputs.flags.writeable else split.inputs.copy()
+        )  # torch warns of read-only ones
+        self._inputs = torch.from_numpy(inputs).to(resident)
         self._labels = torch.from_numpy(split.labels).to(resident)
         self._spec, self._size, self._device = spec, size, device
         self._mean = torch.tensor(spec.mean, dtype=torch.float32, device=device).view(-1, 1, 1)

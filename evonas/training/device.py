@@ -39,8 +39,14 @@ def open_device(name: str) -> torch.device:
 
 
 def open_precision(*, amp: bool, device: torch.device) -> Precision:
-    """float32 without `amp`; with it bfloat16 where the device computes in it, else float16."""
+    """float32 without `amp`; with it bfloat16 where the device computes in it, else float16, on CUDA alone.
+
+    A processor that lacks bfloat16 would emulate it, slower than float32.
+    """
     if not amp:
         return Precision(None)
-    native = device.type == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        has = torch.cpu.get_capabilities()
+        return Precision(torch.bfloat16 if has.get("avx512_bf16") or has.get("amx_bf16") else None)
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
     return Precision(torch.bfloat16 if native else torch.float16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -12,7 +13,7 @@ import numpy as np
 from genomes.architecture import Architecture, InputSpec
 from genomes.decoding import decode
 from genomes.errors import IllegalGeneError
-from genomes.genome import Genome, Merge, Slot, Stage, Stem
+from genomes.genome import STRIDES, Genome, Merge, Slot, Stage, Stem
 from genomes.macro import (
     last_slot,
     with_another_slot,
@@ -64,7 +65,7 @@ class EvonasSpace:
         "mutual_inhibition",
     )
     models: tuple[str, ...] = ("if", "lif", "plif", "alif")
-    thresholds: tuple[float, ...] = (0.25, 0.5, 1.0)
+    thresholds: tuple[float, ...] = (0.25, 0.5, 0.75)
     taus: tuple[float, ...] = (1.5, 2.0, 3.0)
     kernel_sizes: tuple[int, ...] = (1, 3, 5, 7)
     separable: bool = True
@@ -72,10 +73,6 @@ class EvonasSpace:
     name = "evonas"
 
     def __post_init__(self) -> None:
-        for motif in self.motifs:
-            MOTIFS.get(motif)
-        for model in self.models:
-            NEURON_MODELS.get(model)
         for option, low in (
             ("base_width", 4),
             ("min_stages", 1),
@@ -88,17 +85,26 @@ class EvonasSpace:
                 raise IllegalGeneError(
                     f"space.{option}: expected at least {low}, got {getattr(self, option)}"
                 )
-        for option in (
-            "width_factors",
-            "stem_strides",
-            "motifs",
-            "models",
-            "thresholds",
-            "taus",
-            "kernel_sizes",
+        for option, legal, expected in (
+            (
+                "width_factors",
+                lambda x: 4 <= self.base_width * x < math.inf,
+                "factors that leave 4 channels or more",
+            ),
+            ("stem_strides", lambda x: x in STRIDES, "1 or 2"),
+            ("thresholds", lambda x: 0 < x < math.inf, "numbers above 0"),
+            ("taus", lambda x: 1 < x < math.inf, "time steps above 1"),
+            ("kernel_sizes", lambda x: x > 0 and x % 2 == 1, "odd sizes"),
+            ("motifs", MOTIFS.get, "names of motifs"),
+            ("models", NEURON_MODELS.get, "names of neuron models"),
         ):
-            if not getattr(self, option):
+            values = getattr(self, option)
+            if not values:
                 raise IllegalGeneError(f"space.{option}: expected at least one value, got none")
+            if not all(map(legal, values)):
+                raise IllegalGeneError(
+                    f"space.{option}: expected {expected}, got {', '.join(map(str, values))}"
+                )
         side = min(self.input.shape[1:])
         if side // max(self.stem_strides) // 2 ** (self.max_stages - 1) < 1:
             raise IllegalGeneError(

@@ -39,7 +39,7 @@ def follow(shown: PlainReporter, *, record: RunRecord, run: Run) -> None:
     shown.evaluated(n_done=3, n_total=24)
     shown.generation(GENERATION)
     shown.finished(run)
-    shown.training(architecture_id="a0", n_epochs=30, first=29)
+    shown.training(architecture_id="a0", n_epochs=30)
     shown.epoch(epoch=29, n_epochs=30, loss=0.5, accuracy=0.9, images_per_second=1234.5, seconds=65.0)
     shown.trained(architecture_id="a0", test_accuracy=0.91234, folder=Path("runs/x/elites/a0"))
     shown.close()
@@ -57,7 +57,7 @@ EXPECTED = (
     "checkpoint [1] is not used",
     "generation 1/4  evaluated 20  cached 4  failed 2  2.0/s  best: rdm 0.8123  parameters 1,234  "
     "hypervolume 0.5123  front 7  left 0:30",
-    "training a0 for 30 epochs, taken up at epoch 29",
+    "training a0 for 30 epochs",
     "epoch 29/30  loss 0.5000  validation accuracy 0.9000  1234 images/s  left 1:05",
     "test accuracy: 0.9123",
 )

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from evonas.errors import ConfigError
 from evonas.snn.integrate_and_fire import ADAPTATION_DECAY, ADAPTATION_STRENGTH
 from evonas.snn.neurons import DYNAMICS, SpikingNeuron, State, stepwise
 from evonas.snn.surrogates import SURROGATES, spike
@@ -292,8 +291,3 @@ def test_a_new_model_needs_only_the_dynamics_of_one_step() -> None:
     assert torch.equal(spikes, expected)
     assert potential.shape == (4,)
     torch.testing.assert_close(x.grad, y.grad)
-
-
-def test_a_learnt_time_constant_of_one_step_is_refused() -> None:
-    with pytest.raises(ConfigError, match="plif: tau must be above 1"):
-        SpikingNeuron(Neuron("plif", v_threshold=1.0, tau=1.0, reset="hard"))

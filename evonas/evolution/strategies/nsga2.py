@@ -23,7 +23,7 @@ from evonas.rng import generator
 class NSGA2:
     """As many offspring as parents; the best of both survive. The parameters are the same for every space.
 
-    The defaults were chosen on the table of NAS-Bench-201 (seeds 100 to 149; `benchmarks/quality_nasbench201.py`
+    The defaults were chosen on the table of NAS-Bench-201 (seeds from 100 on; `benchmarks/quality_nasbench201.py`
     reports others): a proposal is expensive, so few are spent on recombination, and tournaments of five, where Deb
     et al. have two, gain most while the front is still poor.
 

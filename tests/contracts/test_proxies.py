@@ -1,0 +1,101 @@
+"""What every registered proxy keeps to."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from evonas.proxies import PROXIES, Candidate, Measured
+from genomes import library
+from genomes.architecture import Architecture, InputSpec
+from genomes.decoding import decode
+
+NAMES = PROXIES.names()
+SPEC = InputSpec((1, 8, 8), 10)
+T = 4
+EXTREMES = ("silent", "saturated")
+
+
+def inputs(order: tuple[int, ...] = tuple(range(8))) -> torch.Tensor:
+    drawn = np.random.default_rng(0).standard_normal((1, 8, 1, 8, 8), dtype=np.float32)
+    return torch.from_numpy(drawn[:, list(order)])
+
+
+def architecture(name: str) -> Architecture:
+    return decode(library.load(name)[0], input_spec=SPEC)
+
+
+def candidate(name: str, x: torch.Tensor, *, bias: float | None = None) -> Candidate:
+    """`bias` is a batch-norm shift so strong that every neuron does the same."""
+    statistics = [statistic for proxy in NAMES for statistic in PROXIES.get(proxy).statistics]
+    found = Candidate(architecture(name), inputs=x, time_steps=T, seed=0, statistics=statistics)
+    if bias is not None:
+        with torch.no_grad():
+            for key, parameter in found.network.named_parameters():
+                if key.endswith("norm.bias"):
+                    parameter.fill_(bias)
+    return found
+
+
+@cache
+def measured(name: str, kind: str = "", again: int = 0) -> dict[str, Measured]:
+    bias = {"": None, "silent": -50.0, "saturated": 50.0}[kind]
+    found = candidate(name, inputs(), bias=bias)
+    return {proxy: PROXIES.get(proxy).value(found) for proxy in NAMES}
+
+
+def test_there_are_proxies() -> None:
+    assert NAMES
+    assert "rdm" in NAMES
+
+
+@pytest.mark.parametrize("proxy", NAMES)
+def test_it_has_a_source_and_bounds(proxy: str) -> None:
+    entry = PROXIES.get(proxy)
+    assert entry.name == proxy
+    assert "doi" in entry.source or "arXiv" in entry.source
+    low, high = entry.bounds
+    assert math.isfinite(low)
+    assert math.isfinite(high)
+    assert low < high
+
+
+@pytest.mark.parametrize("genome", library.names())
+@pytest.mark.parametrize("proxy", NAMES)
+def test_it_gives_one_finite_number_within_its_bounds(proxy: str, genome: str) -> None:
+    result = measured(genome)[proxy]
+    low, high = PROXIES.get(proxy).bounds
+    assert low <= result.value <= high
+    assert all(math.isfinite(value) for value in result.diagnostics.values())
+    assert isinstance(result.value, float)
+
+
+@pytest.mark.parametrize("genome", library.names())
+@pytest.mark.parametrize("proxy", NAMES)
+def test_the_same_candidate_twice_gives_the_identical_number(proxy: str, genome: str) -> None:
+    assert measured(genome, "", 0)[proxy] == measured(genome, "", 1)[proxy]
+
+
+@pytest.mark.parametrize("kind", EXTREMES)
+@pytest.mark.parametrize("proxy", NAMES)
+def test_it_is_finite_when_all_layers_are_silent_or_saturated(proxy: str, kind: str) -> None:
+    result = measured("spiking_vgg", kind)[proxy]
+    assert math.isfinite(result.value)
+    assert all(math.isfinite(value) for value in result.diagnostics.values())
+
+
+@pytest.mark.parametrize("proxy", NAMES)
+def test_it_tells_candidates_apart(proxy: str) -> None:
+    assert len({measured(genome)[proxy].value for genome in library.names()}) == len(library.names())
+
+
+def test_it_hardly_depends_on_the_order_of_the_batch() -> None:
+    first = measured("inhibited_chain")
+    shuffled = candidate("inhibited_chain", inputs((5, 2, 7, 0, 1, 6, 3, 4)))
+    for proxy in NAMES:
+        # Batch-norm statistics are sums in another order, which may move a few spikes.
+        assert PROXIES.get(proxy).value(shuffled).value == pytest.approx(first[proxy].value, rel=1e-3)

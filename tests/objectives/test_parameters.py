@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+import evonas.proxies.candidate
+from evonas.objectives import OBJECTIVES
+from evonas.proxies import Candidate
+from evonas.snn.network import SpikingNetwork
+from genomes import library
+from genomes.architecture import InputSpec
+from genomes.decoding import decode
+
+SPEC = InputSpec((1, 8, 8), 10)
+PARAMETERS = OBJECTIVES.get("parameters")
+
+
+@pytest.mark.parametrize("genome", library.names())
+def test_it_counts_what_torch_would_learn_without_building_it(
+    genome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    architecture = decode(library.load(genome)[0], input_spec=SPEC)
+    learnt = sum(p.numel() for p in SpikingNetwork(architecture, seed=0).parameters() if p.requires_grad)
+
+    def refuse(*args: object, **options: object) -> None:
+        raise AssertionError("a network was built")
+
+    monkeypatch.setattr(evonas.proxies.candidate, "SpikingNetwork", refuse)
+    candidate = Candidate(
+        architecture, inputs=torch.zeros(1, 2, *SPEC.shape), time_steps=2, seed=0, statistics=()
+    )
+    assert PARAMETERS.value(candidate).value == learnt
+
+
+def test_it_needs_no_statistics() -> None:
+    assert PARAMETERS.statistics == ()
+
+
+def test_the_bounds_leave_a_factor_of_two_around_the_sample() -> None:
+    sample = [decode(library.load(name)[0], input_spec=SPEC) for name in library.names()]
+    counts = [a.n_parameters for a in sample]
+    assert PARAMETERS.bounds(sample, 4, True) == (min(counts) / 2, max(counts) * 2)
