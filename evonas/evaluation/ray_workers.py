@@ -170,15 +170,15 @@ class RayExecutor:
                 del self._calls[reference]
                 ray.kill(call.actor)
                 if call.job is None:
-                    raise RunError(
-                        f"no worker could be started within {START_TIMEOUT_S:g} s; lower evaluation.workers"
-                    )
-                self._start_worker()
-                yield call.job, replace(timed_out(self._timeout_s), seconds=self._timeout_s)
+                    self._do_without(f"it was not ready after {START_TIMEOUT_S:g} s")
+                else:
+                    self._start_worker()
+                    yield call.job, replace(timed_out(self._timeout_s), seconds=self._timeout_s)
 
     def _after_death(self, call: _Call, *, reason: str) -> Iterator[tuple[_Job, Evaluation | None]]:
         if call.job is None:
-            raise RunError(f"a worker died while it started: {_cause(reason)}")
+            self._do_without(_cause(reason))
+            return
         self._start_worker()
         if call.job.attempts < MAX_ATTEMPTS:
             yield call.job, None
@@ -188,6 +188,13 @@ class RayExecutor:
                 Evaluation(
                     "worker_died", reason=f"killed {MAX_ATTEMPTS} workers; the last: {_cause(reason)}"
                 ),
+            )
+
+    def _do_without(self, reason: str) -> None:
+        """Go on with fewer workers after one that could not be started (a node is gone, memory is short)."""
+        if not self._idle and not self._calls:
+            raise RunError(
+                f"no worker can be started: {reason}; lower evaluation.workers or free some memory"
             )
 
 

@@ -182,9 +182,9 @@ def test_a_file_that_is_no_npz_is_named(run_here: Run, tmp_path: Path) -> None:
 # Run folders --------------------------------------------------------------------------------------
 
 
-def test_a_run_folder_that_exists_is_refused_and_left_as_it_is(run_command: Run, copy: Path) -> None:
+def test_a_run_folder_that_exists_is_refused_and_left_as_it_is(run_here: Run, copy: Path) -> None:
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
-    code, _, errors = run_command("evolve", *SERIAL, "--run-dir", copy)
+    code, _, errors = run_here("evolve", *SERIAL, "--run-dir", copy)
     assert_one_line(code, errors, expected=2, parts=[str(copy), "evonas resume"])
     assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
 
@@ -371,7 +371,7 @@ def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("size_k", [12, 64])
+@pytest.mark.parametrize("size_k", [pytest.param(12, marks=pytest.mark.slow), 64])
 def test_a_full_disk_ends_the_run_in_one_line_and_it_is_resumed_when_there_is_room(
     run_command: Run,
     run_here: Run,
@@ -398,6 +398,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_it_is_resumed_when_there_is_ro
     assert_same(run_dir, whole)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_from_the_beginning_leaves_a_folder_that_can_be_used_later(
     run_command: Run, mount: Callable[[str], Path], whole: Path, assert_same: Same
 ) -> None:

@@ -24,7 +24,8 @@ SMALL = (
 FAULTY = ("--space", "faulty", "--set", "evolution.objectives=rdm,size")
 LEAVING_S = 30.0
 """How long processes may take to leave on a busy machine."""
-RAYS_OWN = ("raylet", "gcs_server", "dashboard", "runtime_env", "monitor", "log_monitor")
+RAYS_AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+"""What of Ray stays for about a minute after a SIGKILL of the driver, until it sees that it is alone."""
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -264,9 +265,8 @@ def test_after_a_sigkill_of_the_driver_its_workers_leave_by_themselves(
     command.kill()
     wait_until(lambda: not any(worker.alive for worker in workers))
     assert [worker for worker in workers if worker.alive] == []
-    # Ray's own agents take about a minute to see that they are alone; anything else goes with the workers.
-    wait_until(lambda: all(any(own in left.title for own in RAYS_OWN) for left in command.family()))
-    assert [left for left in command.family() if not any(own in left.title for own in RAYS_OWN)] == []
+    wait_until(lambda: all(left.title.startswith(RAYS_AGENTS) for left in command.family()))
+    assert [left for left in command.family() if not left.title.startswith(RAYS_AGENTS)] == []
 
 
 @pytest.mark.slow

@@ -458,7 +458,7 @@ def test_a_command_killed_in_its_first_moments_leaves_nothing_to_resume_and_says
     assert str(tmp_path / "run") in errors
 
 
-@pytest.mark.parametrize("n_rows", [0, 9])
+@pytest.mark.parametrize("n_rows", [pytest.param(0, marks=pytest.mark.slow), 9])
 def test_a_command_killed_at_work_is_resumed_to_the_same_end(
     start: Any, run_command: Any, whole: Path, tmp_path: Path, rows: Rows, assert_same: Same, n_rows: int
 ) -> None:
