@@ -85,7 +85,7 @@ def evolve(
     workers: Workers = None,
     seed: Annotated[int | None, typer.Option(metavar="S", help="Seed of every random draw.")] = None,
     max_minutes: Annotated[
-        float | None, typer.Option(metavar="M", help="Stop after the generation in which this time is up.")
+        float | None, typer.Option(metavar="M", help="Stop at the first evaluation that ends after this time; it can be resumed.")
     ] = None,
     run_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the run; new or empty.")
@@ -206,7 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):
             return FAILED  # the reader of a pipe left, `| head` for one: nothing to tell
         where = f" ({error.filename})" if error.filename is not None else ""
-        return _say(f"error: {error.strerror or error}{where}; what was written before is intact", FAILED)
+        # A full disk or a folder that cannot be written is for the user to mend, like any other bad input.
+        return _say(f"error: {error.strerror or error}{where}; what was written before is intact", BAD_INPUT)
 
 
 def _run(arguments: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
@@ -80,7 +81,6 @@ def evolve(config: Config, *, run_dir: Path | None, max_minutes: float | None, r
             environment=_environment(),
             commit=_commit(),
         )
-        run_folder.write_record(folder, record)
         _continue(folder, record, problem, dataset, deadline=deadline, reporter=reporter)
     return folder.path
 
@@ -97,9 +97,8 @@ def resume(run_dir: Path, *, generations: int | None, workers: int | None, repor
         changes = {"evolution.generations": generations, "evaluation.workers": workers}
         record = replace(record, config=run_config.override(record.config, changes))
         dataset = _dataset(record.config, reporter)
-        _refuse_changes(folder, record, dataset)
         problem = _problem(record.config, dataset)
-        run_folder.write_record(folder, record)
+        _refuse_changes(folder, record, dataset, problem.specs)
         _continue(folder, record, problem, dataset, deadline=_deadline(None), reporter=reporter)
 
 
@@ -164,11 +163,20 @@ def _continue(
     deadline: float,
     reporter: Reporter,
 ) -> None:
-    """Carry a recorded run to its end from wherever its log and checkpoints are, and train its elites."""
+    """Carry a run to its end from wherever its log and checkpoints are, and train its elites.
+
+    Nothing is recorded before whatever evaluates is there, so that a start that fails leaves no run behind.
+    """
     config, space = record.config, problem.task.space
     strategy = named_strategy(config.evolution.strategy)
+    run_folder.make_parts(folder)
     rows, dropped = run_log.recover(folder.evaluations)
     started, skipped = _starting_state(folder, rows, record, space)
+    if config.evolution.generations < started.generation:
+        raise RunError(
+            f"evolution.generations: {folder.path} has {started.generation} generations already, got"
+            f" {config.evolution.generations}; ask for more"
+        )
     for text in (*dropped, *skipped):
         reporter.note(text)
     reporter.begin(
@@ -198,19 +206,26 @@ def _continue(
         if time.monotonic() > deadline:
             raise _TimeIsUp
 
-    def on_generation(generation: loop.Generation) -> None:
-        current = generation.state
+    def save(current: EvolutionState) -> None:
         content = {
             "evolution": state.to_dict(current, space=space),
             "settings": run_config.matters(config),
             "log": _log_digest(run_log.read(folder.evaluations)[: current.n_proposed]),
         }
         checkpoint.write(folder.checkpoints, generation=current.generation, state=content)
+
+    def on_generation(generation: loop.Generation) -> None:
+        save(generation.state)
         reporter.generation(generation.record)
 
     if started.generation < config.evolution.generations:
         known = [(row.architecture_id, row.evaluation()) for row in rows[: started.n_proposed]]
-        with run_log.LogWriter(folder.evaluations) as log, _executor(config, problem) as executor:
+        with contextlib.ExitStack() as open_things:
+            executor = open_things.enter_context(_executor(config, problem))
+            if not rows:
+                save(started)
+            run_folder.write_record(folder, record)
+            log = open_things.enter_context(run_log.LogWriter(folder.evaluations))
             evaluate = RememberingMap(executor, known=known, recorded=recorded, on_result=on_result)
             try:
                 loop.evolve(
@@ -287,10 +302,16 @@ def _dataset(config: Config, reporter: Reporter) -> Dataset:
 
 
 def _fitted(config: Config, dataset: Dataset) -> Config:
-    """The config with the number of time steps that the data have, where they are frames."""
-    if dataset.spec.n_steps is None:
-        return config
-    return run_config.override(config, {"evaluation.time_steps": dataset.spec.n_steps})
+    """The config as recorded: a file of one's own by its full path, and as many time steps as its frames have."""
+    name = config.data.name
+    return run_config.override(
+        config,
+        {
+            "data.name": str(Path(name).expanduser().resolve()) if name.endswith(".npz") else None,
+            "data.root": str(Path(config.data.root).expanduser().resolve()) if config.data.root else None,
+            "evaluation.time_steps": dataset.spec.n_steps,
+        },
+    )
 
 
 def _problem(config: Config, dataset: Dataset) -> _Problem:
@@ -328,10 +349,14 @@ def _problem(config: Config, dataset: Dataset) -> _Problem:
     return _Problem(task=task, specs=specs, inputs=time_first)
 
 
-def _refuse_changes(folder: RunFolder, record: RunRecord, dataset: Dataset) -> None:
+def _refuse_changes(
+    folder: RunFolder, record: RunRecord, dataset: Dataset, specs: tuple[ObjectiveSpec, ...]
+) -> None:
     """Refuse to go on where the results could not be those of an uninterrupted run."""
-    was = {"data": record.digests["data"], **record.environment}
-    now = {"data": dataset.digest, **_environment()}
+    was: dict[str, object] = {"data": record.digests["data"], **record.environment}
+    now: dict[str, object] = {"data": dataset.digest, **_environment()}
+    was |= {f"objectives.{spec.name}": str(spec) for spec in record.objectives}
+    now |= {f"objectives.{spec.name}": str(spec) for spec in specs}
     changed = run_config.difference(was, now)
     if changed:
         raise RunError(

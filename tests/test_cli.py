@@ -188,8 +188,8 @@ def test_bad_input_is_one_line_and_exit_code_2(
         (ConfigError("unknown objective 'rmd'"), 2),
         (UnknownNameError("unknown motif"), 2),
         (DataMissingError("no data\nin two lines"), 2),
-        (OSError(errno.ENOSPC, "No space left on device", "runs/x/evaluations.jsonl"), 1),
-        (PermissionError(errno.EACCES, "Permission denied"), 1),
+        (OSError(errno.ENOSPC, "No space left on device", "runs/x/evaluations.jsonl"), 2),
+        (PermissionError(errno.EACCES, "Permission denied"), 2),
         (KeyboardInterrupt(), 130),
         (SystemExit(int(signal.SIGTERM)), 130),
     ],
@@ -267,12 +267,12 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     assert name in capsys.readouterr().out
 
 
-def test_an_output_that_cannot_be_written_ends_with_1_and_at_most_one_line(run_dir: Path) -> None:
+def test_an_output_that_cannot_be_written_ends_in_at_most_one_line(run_dir: Path) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             command("front", str(run_dir)), stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "No space left" in done.stderr
 
@@ -285,8 +285,8 @@ def test_an_output_that_cannot_be_written_ends_with_1_and_at_most_one_line(run_d
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_csv_that_cannot_be_written_ends_with_1_and_one_line(
+def test_a_csv_that_cannot_be_written_ends_in_one_line(
     run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["front", str(run_dir), "--csv", str(run_dir / "none" / "f.csv")]) == 1
+    assert main(["front", str(run_dir), "--csv", str(run_dir / "none" / "f.csv")]) == 2
     assert "No such file or directory" in error_line(capsys)

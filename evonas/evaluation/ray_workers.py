@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -25,8 +28,13 @@ from evonas.evolution.evaluation import Evaluation
 OBJECT_STORE_BYTES = 256 * 2**20
 """Room for the batch, which is all that is stored; small, since containers often have little shared memory."""
 
+CONNECT_TIMEOUT_S = 5.0
+
 START_TIMEOUT_S = 180.0
 """Longest wait for a worker's first sign of life; importing torch takes seconds on a busy machine."""
+
+MAX_STARTS = 3
+"""Workers that may die while they start, one after the other, before the run goes on without another."""
 
 MAX_ATTEMPTS = 2
 """A genome that kills its worker this often is given up."""
@@ -88,24 +96,14 @@ class RayExecutor:
         self._n_workers = workers
         self._timeout_s = timeout_s
         self._address = address
+        self._n_bad_starts = 0
         self._idle: list[Any] = []
         self._calls: dict[Any, _Call] = {}
 
     def __enter__(self) -> RayExecutor:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        local: dict[str, Any] = {"num_cpus": self._n_workers, "object_store_memory": OBJECT_STORE_BYTES}
-        try:
-            ray.init(
-                address=self._address or "local",
-                include_dashboard=False if self._address is None else None,
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-                **({} if self._address else local),
-            )
-        except ConnectionError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise RunError(f"--address {self._address}: no Ray cluster answers there ({reason})") from None
+        self._connect()
         try:
             available = int(ray.cluster_resources().get("CPU", 0))
             if available < self._n_workers:
@@ -120,6 +118,32 @@ class RayExecutor:
             ray.shutdown()
             raise
         return self
+
+    def _connect(self) -> None:
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+        try:
+            if self._address is None:
+                ray.init(
+                    address="local",
+                    num_cpus=self._n_workers,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    include_dashboard=False,
+                    **quiet,
+                )
+            else:
+                check_address(self._address)
+                ray.init(address=self._address, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise RunError(f"Ray cannot be reached or started: {reason}") from None
+        finally:
+            # Ray answers SIGTERM by printing its native stack; ours ends the run in one line.
+            if threading.current_thread() is threading.main_thread():
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -161,12 +185,14 @@ class RayExecutor:
             except RayActorError as error:
                 yield from self._after_death(call, reason=str(error))
                 continue
+            self._n_bad_starts = 0
             self._idle.append(call.actor)
             if call.job is not None:
                 yield call.job, result
         now = time.monotonic()
         for reference, call in list(self._calls.items()):
-            if call.deadline <= now:
+            # Finished calls are not late, however long the driver slept: the next round takes their results.
+            if call.deadline <= now and not ray.wait([reference], timeout=0)[0]:
                 del self._calls[reference]
                 ray.kill(call.actor)
                 if call.job is None:
@@ -177,7 +203,11 @@ class RayExecutor:
 
     def _after_death(self, call: _Call, *, reason: str) -> Iterator[tuple[_Job, Evaluation | None]]:
         if call.job is None:
-            self._do_without(_cause(reason))
+            self._n_bad_starts += 1
+            if self._n_bad_starts < MAX_STARTS:
+                self._start_worker()
+            else:
+                self._do_without(_cause(reason))
             return
         self._start_worker()
         if call.job.attempts < MAX_ATTEMPTS:
@@ -196,6 +226,25 @@ class RayExecutor:
             raise RunError(
                 f"no worker can be started: {reason}; lower evaluation.workers or free some memory"
             )
+
+
+def check_address(address: str) -> None:
+    """Refuse an address at which no cluster can be, before Ray tries for minutes.
+
+    Raises:
+        ConfigError: neither "auto" nor host:port.
+        RunError: nobody listens there.
+    """
+    if address == "auto":
+        return
+    host, colon, port = address.rpartition(":")
+    if not (host and colon and port.isdecimal() and 0 < int(port) < 65536 and "/" not in host):
+        raise ConfigError(f"evaluation.address: expected host:port or auto, got '{address}'")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(f"evaluation.address: no Ray cluster answers at {address} ({reason})") from None
 
 
 def _cause(report: str) -> str:

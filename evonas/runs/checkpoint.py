@@ -13,6 +13,7 @@ from evonas.atomic import atomic_write
 
 SCHEMA = 1
 N_KEPT = 3
+BEGUN = "begun.json"
 _FILE_NAME = re.compile(r"generation-(\d{5,})\.json")
 
 
@@ -23,14 +24,14 @@ def write(folder: Path, *, generation: int, state: Mapping[str, Any]) -> Path:
 
     Args:
         folder: the `checkpoints` folder of a run.
-        generation: 0 or more.
+        generation: 0 or more; -1 for the state of a run that has not begun, which records its settings.
         state: JSON-able data with finite numbers.
 
     Raises:
         OSError: the disk is full; the checkpoints written before are untouched.
     """
     content = {"schema": SCHEMA, "generation": generation, "state": json.loads(_canonical(state))}
-    path = folder / f"generation-{generation:05d}.json"
+    path = folder / (BEGUN if generation < 0 else f"generation-{generation:05d}.json")
     atomic_write(path, _canonical({**content, "sha256": _digest(content)}))
     numbers = _generations(folder)
     kept = [number for number in numbers if number <= generation][-N_KEPT:]
@@ -87,7 +88,9 @@ def _generations(folder: Path) -> dict[int, Path]:
     if not folder.is_dir():
         return {}
     matches = ((_FILE_NAME.fullmatch(path.name), path) for path in folder.iterdir())
-    return dict(sorted((int(match[1]), path) for match, path in matches if match))
+    numbered = [(int(match[1]), path) for match, path in matches if match]
+    begun = [(-1, folder / BEGUN)] if (folder / BEGUN).exists() else []
+    return dict(sorted(begun + numbered))
 
 
 def _canonical(content: object) -> bytes:

@@ -90,17 +90,23 @@ def create(path: Path) -> RunFolder:
             raise RunError(
                 f"{path} is not empty (it holds {foreign[0]}) and not a run; choose another --run-dir"
             )
-        for part in (path, folder.checkpoints, folder.elites):
-            part.mkdir(parents=True, exist_ok=True)
-        for leftover in path.glob(f"{TEMPORARY_PREFIX}*"):
-            leftover.unlink()
-        sync_folder(path)
+        path.mkdir(parents=True, exist_ok=True)
         sync_folder(path.parent)
     except OSError as error:
         raise RunError(
             f"the run folder {path} cannot be made: {error.strerror}; choose another --run-dir"
         ) from None
     return folder
+
+
+def make_parts(folder: RunFolder) -> None:
+    """Make the folders in a run that are not there, and remove what interrupted writes left; needs the lock."""
+    for part in (folder.checkpoints, folder.elites):
+        part.mkdir(exist_ok=True)
+    for place in (folder.path, folder.checkpoints):
+        for leftover in place.glob(f"{TEMPORARY_PREFIX}*"):
+            leftover.unlink(missing_ok=True)
+    sync_folder(folder.path)
 
 
 def open_run(path: Path) -> RunFolder:
@@ -193,5 +199,5 @@ def read_record(folder: RunFolder) -> RunRecord:
 def _left_over(entry: Path) -> bool:
     """Whether `entry` is what an interruption before the record leaves: the lock, temporary files, empty folders."""
     if entry.is_dir():
-        return entry.name in {"checkpoints", "elites"} and not any(entry.iterdir())
+        return entry.name in {"checkpoints", "elites"} and not any(entry.glob("generation-*"))
     return entry.name == LOCK_NAME or entry.name.startswith(TEMPORARY_PREFIX)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from evonas.errors import ConfigError, RunError
-from evonas.runs.folder import RunRecord, create, locked, open_run, read_record, write_record
+from evonas.runs.folder import RunRecord, create, locked, make_parts, open_run, read_record, write_record
 
 
 def test_the_record_comes_back_exactly_and_from_a_moved_folder(tmp_path: Path, record: RunRecord) -> None:
@@ -37,7 +37,9 @@ def test_what_an_interruption_in_the_first_second_leaves_is_taken_over(
     with locked(folder):
         (folder.path / ".tmp-xyz").write_bytes(b"{")
     again = create(tmp_path / "run")
-    write_record(again, record)
+    with locked(again):
+        make_parts(again)
+        write_record(again, record)
     assert not (folder.path / ".tmp-xyz").exists()
     assert read_record(again) == record
 

@@ -191,7 +191,7 @@ def test_a_network_has_the_weights_of_the_run_until_it_is_trained(run_with_netwo
         for parameter in first.parameters():
             parameter.add_(1.0)
     folder = run_with_network.folder.elite("a0")
-    folder.mkdir()
+    folder.mkdir(parents=True)
     torch.save(first.state_dict(), folder / "weights.pt")
     trained = run_with_network.network("a0").state_dict()
     assert all(torch.equal(value, trained[name]) for name, value in first.state_dict().items())
@@ -200,7 +200,7 @@ def test_a_network_has_the_weights_of_the_run_until_it_is_trained(run_with_netwo
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"cut"])
 def test_damaged_weights_are_one_line(run_with_network: Run, content: bytes) -> None:
     folder = run_with_network.folder.elite("a0")
-    folder.mkdir()
+    folder.mkdir(parents=True)
     weights = folder / "weights.pt"
     if content == b"cut":
         torch.save({"other": torch.zeros(1000)}, weights)
@@ -213,7 +213,7 @@ def test_damaged_weights_are_one_line(run_with_network: Run, content: bytes) -> 
 
 def test_weights_of_another_network_are_refused(run_with_network: Run) -> None:
     folder = run_with_network.folder.elite("a0")
-    folder.mkdir()
+    folder.mkdir(parents=True)
     torch.save({"other": torch.zeros(3)}, folder / "weights.pt")
     with pytest.raises(RunError, match="does not hold the weights of a0"):
         run_with_network.network("a0")
@@ -221,7 +221,7 @@ def test_weights_of_another_network_are_refused(run_with_network: Run) -> None:
 
 def test_weights_that_would_run_code_on_loading_are_refused(run_with_network: Run, tmp_path: Path) -> None:
     folder = run_with_network.folder.elite("a0")
-    folder.mkdir()
+    folder.mkdir(parents=True)
     torch.save({"code": _TouchOnLoading(tmp_path / "ran")}, folder / "weights.pt")
     with pytest.raises(RunError):
         run_with_network.network("a0")
