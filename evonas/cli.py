@@ -85,7 +85,10 @@ def evolve(
     workers: Workers = None,
     seed: Annotated[int | None, typer.Option(metavar="S", help="Seed of every random draw.")] = None,
     max_minutes: Annotated[
-        float | None, typer.Option(metavar="M", help="Stop at the first evaluation that ends after this time; it can be resumed.")
+        float | None,
+        typer.Option(
+            metavar="M", help="Stop at the first evaluation that ends after this time; it can be resumed."
+        ),
     ] = None,
     run_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the run; new or empty.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import platform
@@ -35,18 +36,19 @@ from evonas.evolution.fitness import ObjectiveSpec
 from evonas.evolution.state import EvolutionState
 from evonas.evolution.strategies import strategy as named_strategy
 from evonas.objectives.energy import energy_nj
+from evonas.proxies.rdm import health
 from evonas.rng import generator
 from evonas.runs.config import Config
 from evonas.runs.folder import RunFolder, RunRecord
 from evonas.runs.progress import Reporter
-from evonas.runs.results import Run, load_run
+from evonas.runs.results import MAY_DIFFER, Run, load_run
 from evonas.snn.network import SpikingNetwork
 from evonas.snn.statistics import COUNTS, Counts
 from evonas.training.loop import train as train_network
 from evonas.training.result import EpochReport
 from genomes.architecture import InputSpec
 from genomes.describing import describe as describe_genome
-from genomes.serial import build_space, load_genome, save_genome
+from genomes.serial import build_space, genome_text, load_genome
 from genomes.space import Space
 
 N_MEASURED = 256
@@ -72,6 +74,7 @@ def evolve(config: Config, *, run_dir: Path | None, max_minutes: float | None, r
     problem = _problem(config, dataset)
     folder = run_folder.create(run_dir or _free_folder(dataset.spec.name))
     with run_folder.locked(folder):
+        run_folder.create(folder.path)  # refuses if somebody else has begun a run here in between
         record = RunRecord(
             config=config,
             input_shape=dataset.spec.shape,
@@ -97,8 +100,9 @@ def resume(run_dir: Path, *, generations: int | None, workers: int | None, repor
         changes = {"evolution.generations": generations, "evaluation.workers": workers}
         record = replace(record, config=run_config.override(record.config, changes))
         dataset = _dataset(record.config, reporter)
+        _refuse_changed_settings(folder, record)
         problem = _problem(record.config, dataset)
-        _refuse_changes(folder, record, dataset, problem.specs)
+        _refuse_changed_surroundings(folder, record, dataset, problem.specs)
         _continue(folder, record, problem, dataset, deadline=_deadline(None), reporter=reporter)
 
 
@@ -186,6 +190,7 @@ def _continue(
         first=started.generation + 1,
     )
     in_generation = 0
+    log_digest = _digest_of(rows[: started.n_proposed])
 
     def recorded(proposal: Proposal) -> Evaluation | None:
         if proposal.index >= len(rows):
@@ -196,11 +201,14 @@ def _continue(
                 f"{folder.evaluations}: row {row.index} is {row.architecture_id}, but this run proposes"
                 f" {proposal.architecture_id} there; the log was edited or belongs to another run"
             )
+        _digest_more(log_digest, row)
         return row.evaluation()
 
     def on_result(proposal: Proposal, evaluation: Evaluation) -> None:
         nonlocal in_generation
-        log.append([run_log.row(proposal, evaluation, genome=space.to_dict(proposal.genome))])
+        row = run_log.row(proposal, evaluation, genome=space.to_dict(proposal.genome))
+        log.append([row])
+        _digest_more(log_digest, row)
         in_generation = proposal.index % config.evolution.population + 1
         reporter.evaluated(n_done=in_generation, n_total=config.evolution.population)
         if time.monotonic() > deadline:
@@ -210,7 +218,7 @@ def _continue(
         content = {
             "evolution": state.to_dict(current, space=space),
             "settings": run_config.matters(config),
-            "log": _log_digest(run_log.read(folder.evaluations)[: current.n_proposed]),
+            "log": log_digest.hexdigest(),
         }
         checkpoint.write(folder.checkpoints, generation=current.generation, state=content)
 
@@ -267,16 +275,10 @@ def _starting_state(
     folder: RunFolder, rows: list[run_log.Row], record: RunRecord, space: Space[Any]
 ) -> tuple[EvolutionState, list[str]]:
     """The state of the newest checkpoint that fits the log and can be read, else that of a run not begun."""
-    settings = run_config.matters(record.config)
 
     def refuse(content: Mapping[str, Any]) -> str:
-        changed = run_config.difference(content["settings"], json.loads(json.dumps(settings)))
-        if changed:
-            raise RunError(
-                f"{folder.record} was changed since the run began: {'; '.join(changed)}; change it back"
-            )
         n_proposed = content["evolution"]["n_proposed"]
-        if len(rows) < n_proposed or _log_digest(rows[:n_proposed]) != content["log"]:
+        if len(rows) < n_proposed or _digest_of(rows[:n_proposed]).hexdigest() != content["log"]:
             return f"{folder.evaluations.name} does not hold the {n_proposed} rows it was made from"
         return ""
 
@@ -286,14 +288,17 @@ def _starting_state(
     return state.from_dict(content["evolution"], space=space, specs=record.objectives), skipped
 
 
-def _log_digest(rows: Iterable[run_log.Row]) -> str:
+def _digest_of(rows: Iterable[run_log.Row]) -> hashlib._Hash:
     """SHA-256 over what two runs of one seed have in common."""
     sha = hashlib.sha256()
     for row in rows:
-        sha.update(
-            repr((row.index, row.architecture_id, row.status, sorted(row.objectives.items()))).encode()
-        )
-    return sha.hexdigest()
+        _digest_more(sha, row)
+    return sha
+
+
+def _digest_more(sha: hashlib._Hash, row: run_log.Row) -> None:
+    content = {name: value for name, value in dataclasses.asdict(row).items() if name not in MAY_DIFFER}
+    sha.update(json.dumps(content, sort_keys=True).encode())
 
 
 def _dataset(config: Config, reporter: Reporter) -> Dataset:
@@ -349,7 +354,18 @@ def _problem(config: Config, dataset: Dataset) -> _Problem:
     return _Problem(task=task, specs=specs, inputs=time_first)
 
 
-def _refuse_changes(
+def _refuse_changed_settings(folder: RunFolder, record: RunRecord) -> None:
+    """Refuse a `config.json` that is not the one that the run began with, in anything that decides its results."""
+    content, _ = checkpoint.load_newest(folder.checkpoints)
+    now = json.loads(json.dumps(run_config.matters(record.config)))
+    changed = run_config.difference(content["settings"], now) if content else []
+    if changed:
+        raise RunError(
+            f"{folder.record} was changed since the run began: {'; '.join(changed)}; change it back"
+        )
+
+
+def _refuse_changed_surroundings(
     folder: RunFolder, record: RunRecord, dataset: Dataset, specs: tuple[ObjectiveSpec, ...]
 ) -> None:
     """Refuse to go on where the results could not be those of an uninterrupted run."""
@@ -394,7 +410,8 @@ def _train_elite(
     folder = run.folder.elite(architecture_id)
     folder.mkdir(parents=True, exist_ok=True)
     provenance = f"{run.folder.path.name}, seed {config.evolution.seed}, data {config.data.name}"
-    save_genome(folder / "genome.json", genome, space=space, provenance=provenance)
+    text = genome_text(genome, space=space, provenance=provenance)
+    atomic_write(folder / "genome.json", text.encode())
     network = SpikingNetwork(architecture, seed=config.evolution.seed)
     settings, time_steps = config.training, config.evaluation.time_steps
     reporter.training(architecture_id=architecture_id, n_epochs=settings.epochs)
@@ -449,13 +466,11 @@ def _inference(network: SpikingNetwork, dataset: Dataset, *, time_steps: int) ->
     energy = energy_nj(
         architecture, time_steps=time_steps, static=spec.static, spikes=lambda node: counts[node].per_pixel
     )
-    n_neurons = sum(counts[node].n_neurons for node in architecture.spiking)
     return {
         "parameters": architecture.n_parameters,
         "macs_per_step": architecture.macs_per_step,
         "energy_nj": energy,
-        "firing_rate": sum(counts[i].firing_rate * counts[i].n_neurons for i in architecture.spiking)
-        / n_neurons,
+        "firing_rate": health(counts, architecture.spiking)["firing_rate"],
         "firing_rates": {str(node): counts[node].firing_rate for node in architecture.spiking},
     }
 
@@ -475,7 +490,8 @@ def _deadline(max_minutes: float | None) -> float:
 def _environment() -> dict[str, str]:
     """What results depend on beside settings and data: the versions of what computes, and the kind of machine."""
     packages = {name: version(name) for name in ("evonas", "torch", "numpy", "deap", "moocore")}
-    return {**packages, "python": platform.python_version(), "machine": platform.machine()}
+    machine = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    return {**packages, "python": platform.python_version(), "machine": machine}
 
 
 def _commit() -> str:

@@ -16,7 +16,7 @@ from functools import cached_property
 from genomes.errors import IllegalGeneError
 from genomes.graph import canonical_order, components, levels, reachable
 from genomes.micro import NEURON_MODELS, Neuron
-from genomes.operations import Convolution, Identity, Operation, Shape
+from genomes.operations import Identity, Operation, Shape
 
 INPUT = 0
 """The index of the input node."""
@@ -103,8 +103,21 @@ class Architecture:
         for i, node in enumerate(self.nodes):
             into = [self.synapses[s] for s in self.incoming[i]]
             apart = node.merge == "concatenate" or len(into) == 1
-            passed = apart and all(s.source < i and found[s.source] and not _weighs(s) for s in into)
+            passed = apart and all(
+                s.source < i and found[s.source] and s.operation.keeps_spikes for s in into
+            )
             found.append(node.neuron is not None or (i != INPUT and passed))
+        return tuple(found)
+
+    @cached_property
+    def static(self) -> tuple[bool, ...]:
+        """For each node whether a still input gives it a still output: no neuron and no delay on any way to it."""
+        found = [True]
+        for i, node in enumerate(self.nodes[1:], start=1):
+            into = [self.synapses[s] for s in self.incoming[i]]
+            found.append(
+                not node.neuron and all(s.source < i and found[s.source] and not s.delay for s in into)
+            )
         return tuple(found)
 
     @cached_property
@@ -130,20 +143,13 @@ class Architecture:
     @cached_property
     def n_parameters(self) -> int:
         """Learnable numbers: convolutions, batch norms, readout, learnt time constants; not neuron constants."""
-        synapses = sum(
-            s.operation.n_parameters(self.nodes[s.source].shape)
-            for s in self.synapses
-            if isinstance(s.operation, Convolution)
-        )
+        synapses = sum(s.operation.n_parameters(self.nodes[s.source].shape) for s in self.synapses)
         neurons = sum(NEURON_MODELS.get(n.neuron.model).n_parameters for n in self.nodes if n.neuron)
         return synapses + neurons + (self.n_features + 1) * self.input.n_classes
 
     def macs(self, synapse: Synapse) -> int:
         """Multiply-accumulates of one synapse in one time step, were every input non-zero."""
-        operation = synapse.operation
-        return (
-            sum(operation.macs(self.nodes[synapse.source].shape)) if isinstance(operation, Convolution) else 0
-        )
+        return sum(synapse.operation.macs(self.nodes[synapse.source].shape))
 
     @cached_property
     def macs_per_step(self) -> int:
@@ -194,10 +200,10 @@ def canonical(
     Raises:
         IllegalGeneError: no output can be reached from the input, a cycle without delay, or shapes that do not fit.
     """
-    drawn = _Drawing(list(nodes), list(synapses), list(outputs))
+    # Dead parts go first, and again after each skip: whether a node can be skipped depends on who reads it.
+    drawn = _live(_Drawing(list(nodes), list(synapses), list(outputs)))
     while _skip_one(drawn):
-        pass
-    drawn = _live(drawn)
+        drawn = _live(drawn)
     shapes = _shapes(drawn, input_spec.shape)
     try:
         level = levels(len(drawn.nodes), [(s.source, s.target) for s in drawn.synapses if not s.delay])
@@ -232,7 +238,7 @@ class _Drawing:
 
 
 def _weighs(synapse: Synapse) -> bool:
-    return isinstance(synapse.operation, Convolution)
+    return synapse.operation.n_parameters((1, 1, 1)) > 0
 
 
 def _hands_on(synapse: Synapse) -> bool:
@@ -281,7 +287,7 @@ def _live(drawn: _Drawing) -> _Drawing:
     driven = reachable([INPUT], edges)
     used = reachable(drawn.outputs, [(target, source) for source, target in edges])
     alive = sorted(driven & used)
-    if INPUT not in alive:
+    if INPUT not in alive or INPUT in drawn.outputs:
         raise IllegalGeneError("architecture: no output is reached from the input; connect at least one path")
     number = {old: new for new, old in enumerate(alive)}
     kept = [

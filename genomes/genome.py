@@ -77,8 +77,9 @@ class Stage:
     slots: tuple[Slot, ...]
 
     def __post_init__(self) -> None:
-        if self.width < 4:
-            raise IllegalGeneError(f"stage: width must be at least 4 channels, got {self.width}")
+        if self.width < 4 or self.width % 4:
+            # A quarter of it, the width of an interneuron, must be whole.
+            raise IllegalGeneError(f"stage: width must be a multiple of 4 channels, got {self.width}")
 
 
 @dataclass(frozen=True)

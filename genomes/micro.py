@@ -54,6 +54,9 @@ class Neuron:
     reset: str
 
     def __post_init__(self) -> None:
+        # 1 and 1.0 are equal but written differently, and ids are made of what is written.
+        object.__setattr__(self, "v_threshold", float(self.v_threshold))
+        object.__setattr__(self, "tau", None if self.tau is None else float(self.tau))
         leaky = NEURON_MODELS.get(self.model).leaky
         if not 0 < self.v_threshold < math.inf:
             raise IllegalGeneError(f"neuron: v_threshold must be above 0 and finite, got {self.v_threshold}")

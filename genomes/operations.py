@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from genomes.micro import Kernel
 
@@ -10,8 +11,23 @@ Shape = tuple[int, int, int]
 """Channels, height, width."""
 
 
+class _Passive:
+    """An operation without weights, which turns spikes into spikes."""
+
+    keeps_spikes: ClassVar[bool] = True
+    """Whether an input of 0 and 1 leaves as 0 and 1."""
+
+    def n_parameters(self, shape: Shape) -> int:
+        """None."""
+        return 0
+
+    def macs(self, shape: Shape) -> tuple[int, int]:
+        """None."""
+        return 0, 0
+
+
 @dataclass(frozen=True)
-class Identity:
+class Identity(_Passive):
     """Hands the signal on."""
 
     def out_shape(self, shape: Shape) -> Shape:
@@ -23,7 +39,7 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class MaxPool:
+class MaxPool(_Passive):
     """Maximum over windows of `size` x `size`, stride `size`; of spikes, so a logical or that stays 0 or 1."""
 
     size: int
@@ -37,7 +53,7 @@ class MaxPool:
 
 
 @dataclass(frozen=True)
-class Resize:
+class Resize(_Passive):
     """Nearest-neighbour enlargement to `height` x `width`, for feedback from a coarser stage."""
 
     height: int
@@ -63,6 +79,8 @@ class Convolution:
     channels: int
     sign: int = 0
     stride: int = 1
+
+    keeps_spikes: ClassVar[bool] = False
 
     def out_shape(self, shape: Shape) -> Shape:
         """The shape that leaves."""

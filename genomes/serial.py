@@ -69,8 +69,8 @@ def _load(kind: Any, value: Any, where: str) -> Any:
     return value
 
 
-def save_genome(path: Path, genome: Any, *, space: Space[Any], provenance: str) -> None:
-    """Write one genome with its space and the input it was made for, and a line on where it comes from."""
+def genome_text(genome: Any, *, space: Space[Any], provenance: str) -> str:
+    """The content of a saved genome: the genome, its space, the input it was made for, a line on where it is from."""
     saved = {
         "schema": SCHEMA,
         "space": space.name,
@@ -79,7 +79,12 @@ def save_genome(path: Path, genome: Any, *, space: Space[Any], provenance: str) 
         "provenance": provenance,
         "genome": space.to_dict(genome),
     }
-    path.write_text(json.dumps(saved, indent=1) + "\n")
+    return json.dumps(saved, indent=1) + "\n"
+
+
+def save_genome(path: Path, genome: Any, *, space: Space[Any], provenance: str) -> None:
+    """Write one genome to a file; see `genome_text`."""
+    path.write_text(genome_text(genome, space=space, provenance=provenance))
 
 
 def load_genome(path: Path) -> tuple[Any, Space[Any]]:
@@ -105,7 +110,9 @@ def load_genome(path: Path) -> tuple[Any, Space[Any]]:
     name = from_plain(str, saved["space"], where="space")
     spec = from_plain(InputSpec, saved["input"], where="input")
     space = build_space(name, input_spec=spec, options=saved["options"])
-    return space.from_dict(saved["genome"]), space
+    genome = space.from_dict(saved["genome"])
+    space.check(genome)
+    return genome, space
 
 
 _KEYS = ("schema", "space", "input", "options", "provenance", "genome")

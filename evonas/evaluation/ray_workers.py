@@ -213,12 +213,9 @@ class RayExecutor:
         if call.job.attempts < MAX_ATTEMPTS:
             yield call.job, None
         else:
-            yield (
-                call.job,
-                Evaluation(
-                    "worker_died", reason=f"killed {MAX_ATTEMPTS} workers; the last: {_cause(reason)}"
-                ),
-            )
+            # Ray's own words name processes, and the reason must not differ between two runs of one seed.
+            reason = f"the worker died {MAX_ATTEMPTS} times while it evaluated this genome"
+            yield call.job, Evaluation("worker_died", reason=reason)
 
     def _do_without(self, reason: str) -> None:
         """Go on with fewer workers after one that could not be started (a node is gone, memory is short)."""

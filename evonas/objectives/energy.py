@@ -7,7 +7,8 @@ Fig. 1.1.9: addition 0.9 pJ, multiplication 3.7 pJ). A synapse whose input is 0 
 and every connection of that spike, borders counted exactly; a synapse whose input is real (the encoding, added or
 resized currents, the 1 x 1 part of a separable convolution) multiplies at every step whatever its input. The encoding
 of a still image is computed once an inference, that of event frames at every step; the readout acts once on the
-averaged rates. Batch norm folds into the convolution before it; neuron updates, memory traffic and leakage are not
+averaged rates. A spike is charged for every synapse of its neuron, also where a delay carries it beyond the last
+step. Batch norm folds into the convolution before it; neuron updates, memory traffic and leakage are not
 counted.
 """
 
@@ -20,10 +21,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evonas.objectives.objective import OBJECTIVES, Objective
+from evonas.objectives.objective import MARGIN, OBJECTIVES, Objective
 from evonas.proxies import Candidate, Measured
 from evonas.snn.statistics import COUNTS
-from genomes.architecture import INPUT, Architecture, Synapse
+from genomes.architecture import Architecture, Synapse
 from genomes.operations import Convolution
 
 ACCUMULATE_PJ = 0.9
@@ -54,19 +55,20 @@ def energy_nj(
     accumulates, multiplies = 0.0, float(architecture.n_features * architecture.input.n_classes)
     for synapse in architecture.synapses:
         if not isinstance(synapse.operation, Convolution):
-            continue
+            continue  # moves signals, computes nothing
         reading, inner = synapse.operation.macs(architecture.nodes[synapse.source].shape)
-        multiplies += inner * _steps(synapse, time_steps, static)
+        multiplies += inner * _steps(architecture, synapse, time_steps, static)
         if architecture.binary[synapse.source]:
             _, height, width = architecture.nodes[synapse.source].shape
             accumulates += float((spikes(synapse.source) * fan_out(synapse.operation, height, width)).sum())
         else:
-            multiplies += reading * _steps(synapse, time_steps, static)
+            multiplies += reading * _steps(architecture, synapse, time_steps, static)
     return (ACCUMULATE_PJ * accumulates + MULTIPLY_ACCUMULATE_PJ * multiplies) / 1000.0
 
 
-def _steps(synapse: Synapse, time_steps: int, static: bool) -> int:
-    return 1 if static and synapse.source == INPUT else time_steps
+def _steps(architecture: Architecture, synapse: Synapse, time_steps: int, static: bool) -> int:
+    """How often a synapse is computed: once where a still input leaves it still."""
+    return 1 if static and architecture.static[synapse.source] else time_steps
 
 
 def _energy(candidate: Candidate) -> Measured:
@@ -90,7 +92,7 @@ def _bounds(sample: Sequence[Architecture], time_steps: int, static: bool) -> tu
 
         return energy_nj(architecture, time_steps=time_steps, static=static, spikes=spikes)
 
-    return min(at(a, LOWEST_RATE) for a in sample), max(at(a, 1.0) for a in sample)
+    return min(at(a, LOWEST_RATE) for a in sample) / MARGIN, max(at(a, 1.0) for a in sample) * MARGIN
 
 
 OBJECTIVES.register("energy_nj", Objective("energy_nj", "min", "nJ", "log10", (COUNTS,), _energy, _bounds))

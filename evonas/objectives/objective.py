@@ -10,6 +10,10 @@ from evonas.snn.statistics import Statistic
 from genomes.architecture import Architecture
 from genomes.registry import Registry
 
+MARGIN = 10.0
+"""How far beyond a random sample of the space the bounds lie: evolution leaves the sample, and what it finds beyond the
+bounds would not count in the hypervolume."""
+
 Bounds = Callable[[Sequence[Architecture], int, bool], tuple[float, float]]
 """(sampled architectures, time steps, static input) to the worst and best value that the hypervolume counts."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evonas.objectives.objective import OBJECTIVES, Objective
+from evonas.objectives.objective import MARGIN, OBJECTIVES, Objective
 from evonas.proxies import Candidate, Measured
 from genomes.architecture import Architecture
 
@@ -15,7 +15,7 @@ def _parameters(candidate: Candidate) -> Measured:
 
 def _bounds(sample: Sequence[Architecture], time_steps: int, static: bool) -> tuple[float, float]:
     counts = [architecture.n_parameters for architecture in sample]
-    return min(counts) / 2.0, max(counts) * 2.0
+    return min(counts) / MARGIN, max(counts) * MARGIN
 
 
 OBJECTIVES.register("parameters", Objective("parameters", "min", "", "log10", (), _parameters, _bounds))

@@ -36,7 +36,7 @@ def write(folder: Path, *, generation: int, state: Mapping[str, Any]) -> Path:
     numbers = _generations(folder)
     kept = [number for number in numbers if number <= generation][-N_KEPT:]
     for number, old in numbers.items():
-        if number not in kept:
+        if number not in kept and number >= 0:
             old.unlink(missing_ok=True)
     return path
 

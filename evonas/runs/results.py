@@ -22,7 +22,7 @@ from evonas.evolution.individual import Individual, individuals
 from evonas.evolution.loop import summary
 from evonas.evolution.state import EvolutionState
 from genomes.architecture import InputSpec
-from genomes.registry import load_modules, nearest
+from genomes.registry import nearest
 from genomes.serial import build_space
 
 if TYPE_CHECKING:
@@ -149,10 +149,10 @@ class Run:
 
     def space(self) -> Space[Any]:
         """The search space of the run."""
+
         config = self.record.config
-        load_modules("genomes.spaces")
-        input_spec = InputSpec(shape=self.record.input_shape, n_classes=self.record.n_classes)
-        return build_space(config.space.name, input_spec=input_spec, options=config.space.options)
+        inputs = InputSpec(shape=self.record.input_shape, n_classes=self.record.n_classes)
+        return build_space(config.space.name, input_spec=inputs, options=config.space.options)
 
     def network(self, architecture_id: str) -> torch.nn.Module:
         """The network of an architecture, with its trained weights where there are some, in evaluation mode.

@@ -129,6 +129,9 @@ class _Run:
         s = self.architecture.synapses[index]
         source = self.values[s.source]
         if s.delay:
+            source = source.expand(self.time_steps, *source.shape[1:])
+            if self.time_steps <= s.delay:
+                return self._nothing(index, like=source[0])[None]
             source = source[: self.time_steps - s.delay]
         out: Tensor = self.network.synapses[index](source.flatten(0, 1), self._batch_statistics())
         if s.delay:

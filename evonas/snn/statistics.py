@@ -78,7 +78,8 @@ def _gram(patterns: Tensor) -> Gram:
 
 
 def _rate_gram(spikes: Tensor) -> Gram:
-    return replace(_gram(spikes.sum(0, keepdim=True)), unit=1.0 / len(spikes))
+    # Products of counts outgrow single precision where those of spikes do not.
+    return replace(_gram(spikes.sum(0, keepdim=True).double()), unit=1.0 / len(spikes))
 
 
 COUNTS = Statistic(_counts, spiking_only=False)

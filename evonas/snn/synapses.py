@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import assert_never
 
 import numpy as np
 import torch
@@ -106,8 +107,10 @@ class PassiveSynapse(nn.Module):
                 return F.max_pool2d(x, size)
             case Resize(height, width):
                 return F.interpolate(x, size=(height, width), mode="nearest")
-            case _:
+            case Identity():
                 return x
+            case _:
+                assert_never(self.operation)
 
 
 def synapse(operation: Operation, *, in_shape: Shape, rng: np.random.Generator) -> nn.Module:

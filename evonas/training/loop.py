@@ -202,7 +202,7 @@ class _Training:
     def _diverged(self, what: str) -> None:
         raise DivergedError(
             f"training diverged in epoch {self.epoch + 1} of {self.settings.epochs}: {what}; "
-            f"use a lower training.learning_rate than {self.settings.learning_rate:g}, or amp = false"
+            f"lower training.learning_rate ({self.settings.learning_rate:g}) in the run's config.json"
         )
 
     def _autocast(self) -> torch.autocast:

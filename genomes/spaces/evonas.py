@@ -131,8 +131,9 @@ class EvonasSpace:
         return Genome(stem, tuple(stages), tuple(sorted(pairs[int(i)] for i in chosen)))
 
     def widths(self, stage: int) -> tuple[int, ...]:
-        """The channel counts that stage `stage` can have."""
-        return tuple(sorted({int(self.base_width * 2**stage * factor) for factor in self.width_factors}))
+        """The channel counts that stage `stage` can have, multiples of 4."""
+        quarters = {round(self.base_width * 2**stage * factor / 4) for factor in self.width_factors}
+        return tuple(4 * quarter for quarter in sorted(quarters))
 
     def kernels(self) -> tuple[Kernel, ...]:
         """The kernels that a synapse can have."""

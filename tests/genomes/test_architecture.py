@@ -156,3 +156,33 @@ def test_synapses_of_one_kind_have_weights_of_their_own_and_share_them_with_othe
     short, long = chain(3), chain(4)
     assert len(set(long.weight_keys)) == 4
     assert set(short.weight_keys) < set(long.weight_keys)
+
+
+def test_dead_parts_on_nodes_that_only_hand_on_keep_the_id() -> None:
+    def drawn(*extra: Synapse) -> str:
+        nodes = [Draft("add", LIF), Draft("add"), Draft("add", IF), Draft("add", LIF), Draft("concatenate")]
+        synapses = [Synapse(0, 1, conv(8)), Synapse(1, 2, conv(8)), Synapse(2, 3, Identity())]
+        return build(nodes, [*synapses, *extra], [3]).id
+
+    reads_a_passive_node = Synapse(2, 4, conv(3))
+    stacks_it_with_nothing = (Synapse(2, 5, Identity()), Synapse(4, 5, Identity()))
+    assert drawn(reads_a_passive_node) == drawn()
+    assert drawn(*stacks_it_with_nothing) == drawn()
+
+
+def test_equal_numbers_give_equal_ids_however_they_are_written() -> None:
+    whole, real = Neuron("lif", 1, 2, "hard"), Neuron("lif", 1.0, 2.0, "hard")
+    ids = {build([Draft("add", neuron)], [Synapse(0, 1, conv(8))], [1]).id for neuron in (whole, real)}
+    assert len(ids) == 1
+
+
+def test_an_image_stays_still_until_a_neuron_or_a_delay() -> None:
+    nodes = [Draft("add"), Draft("add", LIF), Draft("add")]
+    synapses = [Synapse(0, 1, MaxPool(2)), Synapse(1, 2, conv(4)), Synapse(2, 3, MaxPool(2))]
+    a = build(nodes, synapses, [3])
+    assert a.static == (True, True, False, False)
+
+
+def test_the_input_alone_is_no_network() -> None:
+    with pytest.raises(IllegalGeneError, match="no output is reached"):
+        build([Draft("add")], [Synapse(0, 1, Identity())], [1])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +11,7 @@ from evonas.snn.network import SpikingNetwork
 from genomes import library
 from genomes.architecture import InputSpec
 from genomes.decoding import decode
+from genomes.serial import build_space
 
 SPEC = InputSpec((1, 8, 8), 10)
 PARAMETERS = OBJECTIVES.get("parameters")
@@ -36,7 +38,19 @@ def test_it_needs_no_statistics() -> None:
     assert PARAMETERS.statistics == ()
 
 
-def test_the_bounds_leave_a_factor_of_two_around_the_sample() -> None:
+def test_the_bounds_leave_a_margin_around_the_sample() -> None:
     sample = [decode(library.load(name)[0], input_spec=SPEC) for name in library.names()]
     counts = [a.n_parameters for a in sample]
-    assert PARAMETERS.bounds(sample, 4, True) == (min(counts) / 2, max(counts) * 2)
+    assert PARAMETERS.bounds(sample, 4, True) == (min(counts) / 10, max(counts) * 10)
+
+
+def test_what_a_greedy_descent_reaches_lies_within_the_bounds() -> None:
+    space = build_space("evonas", input_spec=InputSpec((1, 8, 8), 10), options={})
+    rng = np.random.default_rng(0)
+    genomes = [space.sample(rng=rng) for _ in range(200)]
+    low, _ = PARAMETERS.bounds([space.decode(genome) for genome in genomes], 4, True)
+    best = min(genomes, key=lambda genome: space.decode(genome).n_parameters)
+    for _ in range(300):
+        other = space.mutate(best, rng=rng)
+        best = min(best, other, key=lambda genome: space.decode(genome).n_parameters)
+    assert low < space.decode(best).n_parameters < min(space.decode(g).n_parameters for g in genomes)

@@ -99,7 +99,7 @@ def test_a_loss_that_is_not_finite_stops_the_training(
     network = small_network()
     nn.init.constant_(network.get_parameter("readout.bias"), float("inf"))
     with pytest.raises(
-        DivergedError, match=r"diverged in epoch 1 of 4: loss nan; use a lower training.learning_rate"
+        DivergedError, match=r"diverged in epoch 1 of 4: loss nan; lower training.learning_rate"
     ):
         run(network, images, tmp_path)
     assert not (tmp_path / CHECKPOINT).exists()
