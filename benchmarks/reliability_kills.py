@@ -115,7 +115,7 @@ def kill_driver(run_dir: Path, reference: Path, *, workers: int, after_s: float)
     if recorded:
         problem, state = resumed, "had ended" if ended else "resumed"
     else:
-        refused = resumed.startswith("'resume' ended with 2: evonas: error: ") and "\n" not in resumed
+        refused = resumed.startswith("'resume' ended with 2: ") and "nothing to resume" in resumed
         problem = "" if refused else f"nothing was recorded, but {resumed or 'it could be resumed'}"
         problem = problem or finish(evolve_line(run_dir, workers=workers))
         state = "begun anew"

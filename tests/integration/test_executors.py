@@ -111,7 +111,7 @@ def test_each_fault_of_a_genome_is_its_status_and_spoils_no_other(
     assert table["attempts"].tolist() == [1, 2, 2, 1, 1, 1]
     reasons = table["reason"].tolist()
     assert reasons[0] == reasons[2] == ""
-    assert "2 workers" in reasons[1]
+    assert "2 times" in reasons[1]
     assert "8 s" in reasons[3]
     assert reasons[4] == "ValueError: this network cannot be measured"
     assert "nan" in reasons[5]

@@ -59,6 +59,7 @@ def test_no_file_of_a_run_is_left_half_written_and_three_checkpoints_stay(whole:
     files = sorted(path.relative_to(whole).as_posix() for path in whole.rglob("*") if path.is_file())
     assert files == [
         ".lock",
+        "checkpoints/begun.json",
         *(f"checkpoints/generation-0000{i}.json" for i in range(3)),
         "config.json",
         "evaluations.jsonl",
