@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from genomes.space import Gene, Space
+
+T = TypeVar("T")
 
 
 def mutate_genes(
@@ -20,11 +23,12 @@ def mutate_genes(
         by_scale: dict[str, list[Gene[Any]]] = {}
         for gene in space.genes(genome):
             by_scale.setdefault(gene.scale, []).append(gene)
-        genes = by_scale[_pick(sorted(by_scale), rng)]
-        gene = _pick(genes, rng)
-        genome = gene.change(_pick(gene.alternatives, rng), rng)
+        genes = by_scale[pick(sorted(by_scale), rng)]
+        gene = pick(genes, rng)
+        genome = gene.change(pick(gene.alternatives, rng), rng)
     return genome
 
 
-def _pick(options: Any, rng: np.random.Generator) -> Any:
+def pick(options: Sequence[T], rng: np.random.Generator) -> T:
+    """One of `options`, each with the same chance."""
     return options[int(rng.integers(len(options)))]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from evonas.errors import RunError
-from evonas.evolution.evaluation import Evaluation
+from evonas.evolution import archive
+from evonas.evolution.evaluation import Evaluation, Proposal
 from evonas.evolution.fitness import ObjectiveSpec, fitness
 from evonas.evolution.individual import Individual, unusable
 from evonas.evolution.space import SearchSpace
@@ -31,6 +32,23 @@ class EvolutionState:
     n_proposed: int = 0
     population: tuple[Individual, ...] = ()
     archive: tuple[Individual, ...] = ()
+
+
+def advanced(
+    state: EvolutionState,
+    proposals: Sequence[Proposal],
+    fresh: Sequence[Individual],
+    *,
+    survivors: Sequence[Individual],
+    specs: Sequence[ObjectiveSpec],
+) -> EvolutionState:
+    """The state one generation later: `fresh` came of its `proposals`, `survivors` are the next population."""
+    return EvolutionState(
+        generation=state.generation + 1,
+        n_proposed=state.n_proposed + len(proposals),
+        population=tuple(survivors),
+        archive=archive.update(state.archive, fresh, specs),
+    )
 
 
 def to_dict(state: EvolutionState, *, space: SearchSpace) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -13,22 +13,13 @@ import numpy as np
 from genomes.architecture import Architecture, InputSpec
 from genomes.decoding import decode
 from genomes.errors import IllegalGeneError
+from genomes.genes import genes
 from genomes.genome import STRIDES, Genome, Merge, Slot, Stage, Stem
-from genomes.macro import (
-    last_slot,
-    with_another_slot,
-    with_another_stage,
-    with_predecessors,
-    with_slot,
-    with_width,
-    without_last_stage,
-    without_slot,
-)
 from genomes.meso import MOTIFS
 from genomes.micro import NEURON_MODELS, RESETS, Kernel, Neuron
 from genomes.serial import from_plain, to_plain
 from genomes.space import SPACES, Gene
-from genomes.variation import mutate_genes
+from genomes.variation import mutate_genes, pick
 
 T = TypeVar("T")
 
@@ -122,12 +113,12 @@ class EvonasSpace:
             slots = []
             for _ in range(int(rng.integers(1, self.max_slots + 1))):
                 number += 1
-                slots.append(self._sample_slot(number, rng))
-            stages.append(Stage(_pick(self.widths(s), rng), tuple(slots)))
-        pairs = self._feedback_pairs(number)
+                slots.append(self.sample_slot(number, rng))
+            stages.append(Stage(pick(self.widths(s), rng), tuple(slots)))
+        pairs = self.feedback_pairs(number)
         n_feedback = min(int(rng.integers(self.max_feedback + 1)), len(pairs))
         chosen = rng.permutation(len(pairs))[:n_feedback]
-        stem = Stem(self._sample_neuron(rng), _pick(self.kernels(), rng), _pick(self.stem_strides, rng))
+        stem = Stem(self.sample_neuron(rng), pick(self.kernels(), rng), pick(self.stem_strides, rng))
         return Genome(stem, tuple(stages), tuple(sorted(pairs[int(i)] for i in chosen)))
 
     def widths(self, stage: int) -> tuple[int, ...]:
@@ -143,203 +134,42 @@ class EvonasSpace:
         )
         return tuple(full + depthwise)
 
-    def _feedback_pairs(self, n_slots: int) -> list[tuple[int, int]]:
+    def feedback_pairs(self, n_slots: int) -> list[tuple[int, int]]:
         return [(a, b) for a in range(1, n_slots + 1) for b in range(1, a)]
 
-    def _sample_neuron(self, rng: np.random.Generator) -> Neuron:
-        model = _pick(self.models, rng)
-        tau = _pick(self.taus, rng) if NEURON_MODELS.get(model).leaky else None
-        return Neuron(model, _pick(self.thresholds, rng), tau, _pick(RESETS, rng))
+    def sample_neuron(self, rng: np.random.Generator) -> Neuron:
+        model = pick(self.models, rng)
+        tau = pick(self.taus, rng) if NEURON_MODELS.get(model).leaky else None
+        return Neuron(model, pick(self.thresholds, rng), tau, pick(RESETS, rng))
 
-    def _sample_merge(self, rng: np.random.Generator) -> Merge:
-        return Merge("concatenate") if rng.random() < 0.5 else Merge("add", self._sample_neuron(rng))
+    def sample_merge(self, rng: np.random.Generator) -> Merge:
+        return Merge("concatenate") if rng.random() < 0.5 else Merge("add", self.sample_neuron(rng))
 
-    def _sample_slot(self, number: int, rng: np.random.Generator) -> Slot:
+    def sample_slot(self, number: int, rng: np.random.Generator) -> Slot:
         chance = [P_SKIP] * (number - 1) + [P_CHAIN]
         read = [k for k, p in enumerate(chance) if rng.random() < p] or [number - 1]
         read = read[-self.max_predecessors :]
-        merge = self._sample_merge(rng) if len(read) > 1 else None
-        motif = _pick(self.motifs, rng)
-        neurons, kernels = self._parts(motif, rng)
+        merge = self.sample_merge(rng) if len(read) > 1 else None
+        motif = pick(self.motifs, rng)
+        neurons, kernels = self.parts(motif, rng)
         return Slot(motif, neurons, kernels, tuple(read), merge)
 
-    def _parts(
+    def parts(
         self, motif: str, rng: np.random.Generator, *, like: Slot | None = None
     ) -> tuple[tuple[Neuron, ...], tuple[Kernel, ...]]:
         """Neurons and kernels for `motif`: those of `like` as far as they go, drawn beyond."""
         n_neurons, n_kernels = len(MOTIFS.get(motif).nodes), len(MOTIFS.get(motif).edges)
         neurons = list(like.neurons if like else ())[:n_neurons]
         kernels = list(like.kernels if like else ())[:n_kernels]
-        neurons += [self._sample_neuron(rng) for _ in range(n_neurons - len(neurons))]
-        kernels += [_pick(self.kernels(), rng) for _ in range(n_kernels - len(kernels))]
+        neurons += [self.sample_neuron(rng) for _ in range(n_neurons - len(neurons))]
+        kernels += [pick(self.kernels(), rng) for _ in range(n_kernels - len(kernels))]
         return tuple(neurons), tuple(kernels)
 
     # variation ------------------------------------------------------------------------------------------------------
 
     def genes(self, genome: Genome) -> list[Gene[Genome]]:
-        """Every gene of `genome` that has an alternative in this space, macro first."""
-        found = [*self._macro_genes(genome), *self._stem_genes(genome)]
-        for number, slot in enumerate(genome.slots(), start=1):
-            found += self._slot_genes(genome, number, slot)
-        return [gene for gene in found if gene.alternatives]
-
-    def _macro_genes(self, genome: Genome) -> list[Gene[Genome]]:
-        n_stages = len(genome.stages)
-
-        def change_stages(n: int, rng: np.random.Generator) -> Genome:
-            if n < n_stages:
-                return without_last_stage(genome)
-            slot = self._sample_slot(genome.n_slots + 1, rng)
-            return with_another_stage(genome, width=_pick(self.widths(n_stages), rng), slot=slot)
-
-        legal = [n for n in (n_stages - 1, n_stages + 1) if self.min_stages <= n <= self.max_stages]
-        found = [Gene("macro", "stages", n_stages, tuple(legal), change_stages)]
-        for s, stage in enumerate(genome.stages):
-
-            def change_width(width: int, rng: np.random.Generator, s: int = s) -> Genome:
-                return with_width(genome, s, width)
-
-            def change_slots(n: int, rng: np.random.Generator, s: int = s) -> Genome:
-                if n < len(genome.stages[s].slots):
-                    return without_slot(genome, last_slot(genome, s))
-                return with_another_slot(genome, s, self._sample_slot(last_slot(genome, s) + 1, rng))
-
-            n_slots = len(stage.slots)
-            legal = [n for n in (n_slots - 1, n_slots + 1) if 1 <= n <= self.max_slots]
-            found.append(Gene("macro", f"stage {s} slots", n_slots, tuple(legal), change_slots))
-            found.append(
-                Gene(
-                    "macro",
-                    f"stage {s} width",
-                    stage.width,
-                    _others(self.widths(s), stage.width),
-                    change_width,
-                )
-            )
-        return [*found, *self._wiring_genes(genome)]
-
-    def _wiring_genes(self, genome: Genome) -> list[Gene[Genome]]:
-        """One gene per possible edge between slots: present or not."""
-        found = []
-        for target, slot in enumerate(genome.slots(), start=1):
-            for source in range(target):
-                read = set(slot.predecessors) ^ {source}
-
-                def change_edge(
-                    _: bool,
-                    rng: np.random.Generator,
-                    target: int = target,
-                    slot: Slot = slot,
-                    read: set[int] = read,
-                ) -> Genome:
-                    merge = lambda: self._sample_merge(rng)  # noqa: E731
-                    return with_slot(genome, target, with_predecessors(slot, read, merge=merge))
-
-                present = source in slot.predecessors
-                legal = (not present,) if 1 <= len(read) <= self.max_predecessors else ()
-                found.append(Gene("macro", f"edge {source} to {target}", present, legal, change_edge))
-        for pair in self._feedback_pairs(genome.n_slots):
-            edges = tuple(sorted(set(genome.feedback) ^ {pair}))
-
-            def change_feedback(
-                _: bool, rng: np.random.Generator, edges: tuple[tuple[int, int], ...] = edges
-            ) -> Genome:
-                return replace(genome, feedback=edges)
-
-            present = pair in genome.feedback
-            legal = (not present,) if len(edges) <= max(self.max_feedback, len(genome.feedback)) else ()
-            found.append(Gene("macro", f"feedback {pair[0]} to {pair[1]}", present, legal, change_feedback))
-        return found
-
-    def _stem_genes(self, genome: Genome) -> list[Gene[Genome]]:
-        stem = genome.stem
-
-        def set_stem(**field: Any) -> Genome:
-            return replace(genome, stem=replace(stem, **field))
-
-        return [
-            Gene(
-                "macro",
-                "stem stride",
-                stem.stride,
-                _others(self.stem_strides, stem.stride),
-                lambda stride, rng: set_stem(stride=stride),
-            ),
-            Gene(
-                "micro",
-                "stem kernel",
-                stem.kernel,
-                _others(self.kernels(), stem.kernel),
-                lambda kernel, rng: set_stem(kernel=kernel),
-            ),
-            *self._neuron_genes("stem", stem.neuron, lambda neuron: set_stem(neuron=neuron)),
-        ]
-
-    def _slot_genes(self, genome: Genome, number: int, slot: Slot) -> list[Gene[Genome]]:
-        def put(**field: Any) -> Genome:
-            return with_slot(genome, number, replace(slot, **field))
-
-        def change_motif(motif: str, rng: np.random.Generator) -> Genome:
-            neurons, kernels = self._parts(motif, rng, like=slot)
-            return put(motif=motif, neurons=neurons, kernels=kernels)
-
-        def change_merge(rule: str, rng: np.random.Generator) -> Genome:
-            return put(merge=Merge(rule, self._sample_neuron(rng) if rule == "add" else None))
-
-        name = f"slot {number}"
-        found = [Gene("meso", f"{name} motif", slot.motif, _others(self.motifs, slot.motif), change_motif)]
-        if slot.merge:
-            rules = _others(("add", "concatenate"), slot.merge.rule)
-            found.append(Gene("macro", f"{name} merge", slot.merge.rule, rules, change_merge))
-            if slot.merge.neuron:
-                found += self._neuron_genes(
-                    f"{name} merge", slot.merge.neuron, lambda neuron: put(merge=Merge("add", neuron))
-                )
-        for i, neuron in enumerate(slot.neurons):
-
-            def put_neuron(new: Neuron, i: int = i) -> Genome:
-                return put(neurons=_with(slot.neurons, i, new))
-
-            found += self._neuron_genes(f"{name} neuron {i}", neuron, put_neuron)
-        for i, kernel in enumerate(slot.kernels):
-
-            def put_kernel(new: Kernel, rng: np.random.Generator, i: int = i) -> Genome:
-                return put(kernels=_with(slot.kernels, i, new))
-
-            found.append(
-                Gene("micro", f"{name} kernel {i}", kernel, _others(self.kernels(), kernel), put_kernel)
-            )
-        return found
-
-    def _neuron_genes(self, name: str, neuron: Neuron, put: Callable[[Neuron], Genome]) -> list[Gene[Genome]]:
-        def change_model(model: str, rng: np.random.Generator) -> Genome:
-            tau = (neuron.tau or _pick(self.taus, rng)) if NEURON_MODELS.get(model).leaky else None
-            return put(replace(neuron, model=model, tau=tau))
-
-        return [
-            Gene("micro", f"{name} model", neuron.model, _others(self.models, neuron.model), change_model),
-            Gene(
-                "micro",
-                f"{name} threshold",
-                neuron.v_threshold,
-                _others(self.thresholds, neuron.v_threshold),
-                lambda value, rng: put(replace(neuron, v_threshold=value)),
-            ),
-            Gene(
-                "micro",
-                f"{name} tau",
-                neuron.tau,
-                () if neuron.tau is None else _others(self.taus, neuron.tau),
-                lambda value, rng: put(replace(neuron, tau=value)),
-            ),
-            Gene(
-                "micro",
-                f"{name} reset",
-                neuron.reset,
-                _others(RESETS, neuron.reset),
-                lambda value, rng: put(replace(neuron, reset=value)),
-            ),
-        ]
+        """Every gene of `genome` that has an alternative in this space."""
+        return genes(self, genome)
 
     def mutate(self, genome: Genome, *, rng: np.random.Generator) -> Genome:
         """A copy with one or more genes changed, each scale with the same chance."""
@@ -357,9 +187,9 @@ class EvonasSpace:
             return bool(rng.random() < 0.5)
 
         stem = Stem(
-            _pick((first.stem.neuron, second.stem.neuron), rng),
-            _pick((first.stem.kernel, second.stem.kernel), rng),
-            _pick((first.stem.stride, second.stem.stride), rng),
+            pick((first.stem.neuron, second.stem.neuron), rng),
+            pick((first.stem.kernel, second.stem.kernel), rng),
+            pick((first.stem.stride, second.stem.stride), rng),
         )
         stages = []
         for s, stage in enumerate(first.stages):
@@ -370,10 +200,10 @@ class EvonasSpace:
             ):
                 if slot.motif == theirs.motif:
                     neurons = tuple(
-                        _pick(pair, rng) for pair in zip(slot.neurons, theirs.neurons, strict=True)
+                        pick(pair, rng) for pair in zip(slot.neurons, theirs.neurons, strict=True)
                     )
                     kernels = tuple(
-                        _pick(pair, rng) for pair in zip(slot.kernels, theirs.kernels, strict=True)
+                        pick(pair, rng) for pair in zip(slot.kernels, theirs.kernels, strict=True)
                     )
                     slot = replace(slot, neurons=neurons, kernels=kernels)
                 elif coin():
@@ -458,18 +288,6 @@ class EvonasSpace:
 @lru_cache(maxsize=4096)
 def _decoded(spec: InputSpec, genome: Genome) -> Architecture:
     return decode(genome, input_spec=spec)
-
-
-def _pick(options: Sequence[T], rng: np.random.Generator) -> T:
-    return options[int(rng.integers(len(options)))]
-
-
-def _others(options: Sequence[T], value: T) -> tuple[T, ...]:
-    return tuple(option for option in options if option != value)
-
-
-def _with(parts: tuple[T, ...], index: int, part: T) -> tuple[T, ...]:
-    return (*parts[:index], part, *parts[index + 1 :])
 
 
 def _among(gene: str, value: object, legal: Sequence[object]) -> None:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from deap.base import Toolbox
 
-from evonas.evolution import archive
 from evonas.evolution.evaluation import Evaluation, Proposal
 from evonas.evolution.fitness import ObjectiveSpec
 from evonas.evolution.individual import Individual, individuals
 from evonas.evolution.sampling import sample_population
 from evonas.evolution.selection import Standing, standings, tournament
-from evonas.evolution.state import EvolutionState
+from evonas.evolution.state import EvolutionState, advanced
 from evonas.evolution.strategies import STRATEGIES
 from evonas.rng import generator
 
@@ -109,12 +108,8 @@ class NSGA2:
     ) -> EvolutionState:
         """See `Strategy.tell`."""
         fresh = individuals(proposals, evaluations, specs=specs)
-        return EvolutionState(
-            generation=state.generation + 1,
-            n_proposed=state.n_proposed + len(proposals),
-            population=tuple(toolbox.select([*state.population, *fresh], size)),
-            archive=archive.update(state.archive, fresh, specs),
-        )
+        survivors = toolbox.select([*state.population, *fresh], size)
+        return advanced(state, proposals, fresh, survivors=survivors, specs=specs)
 
 
 STRATEGIES.register("nsga2", NSGA2())

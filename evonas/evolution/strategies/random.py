@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from deap.base import Toolbox
 
-from evonas.evolution import archive
 from evonas.evolution.evaluation import Evaluation, Proposal
 from evonas.evolution.fitness import ObjectiveSpec
 from evonas.evolution.individual import individuals
 from evonas.evolution.sampling import sample_population
-from evonas.evolution.state import EvolutionState
+from evonas.evolution.state import EvolutionState, advanced
 from evonas.evolution.strategies import STRATEGIES
 
 
@@ -42,12 +41,8 @@ class RandomSearch:
     ) -> EvolutionState:
         """See `Strategy.tell`."""
         fresh = individuals(proposals, evaluations, specs=specs)
-        return EvolutionState(
-            generation=state.generation + 1,
-            n_proposed=state.n_proposed + len(proposals),
-            population=tuple(toolbox.select(fresh, size)),
-            archive=archive.update(state.archive, fresh, specs),
-        )
+        survivors = toolbox.select(fresh, size)
+        return advanced(state, proposals, fresh, survivors=survivors, specs=specs)
 
 
 STRATEGIES.register("random", RandomSearch())

@@ -1,0 +1,7 @@
+"""Where all parts meet: a config becomes a run, a run goes on, an elite is trained, a network is described."""
+
+from evonas.pipeline.describing import describe
+from evonas.pipeline.elites import train
+from evonas.pipeline.running import evolve, resume
+
+__all__ = ["describe", "evolve", "resume", "train"]

@@ -1,0 +1,44 @@
+"""The digest of a three-generation run. Objectives are counted, not measured: floats differ between processors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from evonas.evolution.evaluation import Evaluation, Proposal
+from evonas.evolution.fitness import ObjectiveSpec
+from evonas.evolution.loop import evolve, make_toolbox
+from evonas.evolution.state import EvolutionState
+from evonas.evolution.strategies import strategy
+from genomes.architecture import InputSpec
+from genomes.serial import build_space
+
+SPACE = build_space("evonas", input_spec=InputSpec((3, 32, 32), 10), options={})
+SPECS = (
+    ObjectiveSpec("macs", "max", "", "log10", (1e4, 1e10)),
+    ObjectiveSpec("parameters", "min", "", "log10", (1e2, 1e8)),
+)
+
+
+def counted(proposals: Sequence[Proposal]) -> list[Evaluation]:
+    architectures = [SPACE.decode(proposal.genome) for proposal in proposals]
+    return [
+        Evaluation("ok", {"macs": float(a.macs_per_step), "parameters": float(a.n_parameters)})
+        for a in architectures
+    ]
+
+
+def test_a_seed_proposes_what_it_always_proposed() -> None:
+    proposed: list[str] = []
+    evolve(
+        toolbox=make_toolbox(space=SPACE, evaluate=counted),
+        strategy=strategy("nsga2"),
+        state=EvolutionState(),
+        specs=SPECS,
+        generations=3,
+        population=12,
+        seed=7,
+        on_generation=lambda generation: proposed.extend(p.architecture_id for p in generation.proposals),
+    )
+    assert len(proposed) == 48
+    assert hashlib.sha256(" ".join(proposed).encode()).hexdigest()[:16] == "4e3824868a60dbb2"
