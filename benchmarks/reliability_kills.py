@@ -191,6 +191,7 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, default=None, help="where the runs go; a temporary folder if not given"
     )
+    parser.add_argument("--only", type=int, default=None, help="the number of a single trial to run")
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="evonas-kills-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -219,6 +220,9 @@ def main() -> int:
         run_dir, workers = folder / f"trial-{number:02}", 1 + number % 2
         if number < options.drivers:
             after_s = float(rng.uniform(0.0, lengths[workers]))
+        if options.only not in (None, number):
+            continue
+        if number < options.drivers:
             trial = kill_driver(run_dir, reference, workers=workers, after_s=after_s)
         else:
             row = rows[(number - options.drivers) % len(rows)]

@@ -167,7 +167,7 @@ def test_front_prints_the_table_and_writes_csv(run_dir: Path, capsys: pytest.Cap
         ("evolve --set evolution.popul=3", ["did you mean 'evolution.population'"]),
         ("evolve --set evolution", ["section.key=value"]),
         ("resume", ["Missing argument 'RUN_DIR'"]),
-        ("front nowhere", ["there is no run folder nowhere"]),
+        ("front nowhere", ["nothing to resume or read in nowhere"]),
         ("train", ["Missing argument 'RUN_DIR'"]),
     ],
 )

@@ -116,7 +116,9 @@ def open_run(path: Path) -> RunFolder:
         RunError: there is no such folder, or nothing was recorded in it.
     """
     if not path.is_dir():
-        raise RunError(f"there is no run folder {path}; 'evonas evolve --run-dir {path}' starts one")
+        raise RunError(
+            f"nothing to resume or read in {path}: there is no such folder; 'evonas evolve --run-dir {path}' starts one"
+        )
     if not RunFolder(path).record.is_file():
         raise RunError(
             f"nothing to resume or read in {path}: it has no config.json, so no run was started in it; "

@@ -63,7 +63,7 @@ def test_a_folder_without_a_record_says_that_there_is_nothing_to_resume(tmp_path
     create(tmp_path / "run")
     with pytest.raises(RunError, match="nothing to resume"):
         open_run(tmp_path / "run")
-    with pytest.raises(RunError, match="there is no run folder"):
+    with pytest.raises(RunError, match="there is no such folder"):
         open_run(tmp_path / "none")
 
 
