@@ -16,7 +16,8 @@ def describe(genome: Any, space: Space[Any]) -> str:
         f"architecture {architecture.id}, space {space.name}",
         f"input {_shape(architecture.input.shape)}, {architecture.input.n_classes} classes",
         f"{architecture.n_parameters:,} parameters, {architecture.macs_per_step:,} MACs per time step,"
-        f" {architecture.n_neurons:,} neurons, {architecture.memory_bytes:,} bytes, depth {architecture.depth}",
+        f" {architecture.n_neurons:,} neurons, {architecture.memory_bytes:,} bytes, depth {architecture.depth}"
+        f"{', with feedback' if architecture.has_feedback else ''}",
         "",
         *space.summary(genome),
         "",

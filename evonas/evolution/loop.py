@@ -58,14 +58,13 @@ def evolve(
     population: int,
     seed: int,
     seen: Iterable[str] = (),
-    should_stop: Callable[[], bool] = lambda: False,
     on_generation: Callable[[Generation], None] = lambda generation: None,
 ) -> tuple[EvolutionState, Logbook]:
     """The state after generation `generations` (0 is the random first population alone), and its logbook.
 
     Continues from `state`; `EvolutionState()` begins anew. `seen` are the architecture ids of all proposals
     up to ``state.generation``, and no later ones, or a resumed run would propose otherwise than an
-    uninterrupted one. `should_stop` is asked before each generation; `on_generation` is called after each.
+    uninterrupted one. `on_generation` is called after each generation.
 
     Raises:
         ConfigError: no objectives or two of one name, `population` below 2, or `generations` below 0.
@@ -82,7 +81,7 @@ def evolve(
         raise ConfigError(f"generations: expected 0 or more, got {generations}")
     known = set(seen)
     logbook = Logbook()
-    while state.generation < generations and not should_stop():
+    while state.generation < generations:
         started = time.perf_counter()
         proposals = strategy.ask(state, toolbox=toolbox, size=population, seed=seed, seen=known)
         evaluations = list(toolbox.map(proposals))

@@ -113,12 +113,6 @@ def test_a_finished_search_does_nothing_more(space: Any, evaluate: Any, specs: S
     assert search(space=space, evaluate=evaluate, specs=specs, state=state)[0] is state
 
 
-def test_stopping_is_asked_before_each_generation(space: Any, evaluate: Any, specs: Specs) -> None:
-    answers = iter([False, False, True])
-    state, _ = search(space=space, evaluate=evaluate, specs=specs, should_stop=lambda: next(answers))
-    assert state.generation == 1
-
-
 def test_evolution_beats_random_search_on_a_separable_landscape(
     space: Any, evaluate: Any, specs: Specs
 ) -> None:
