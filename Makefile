@@ -10,6 +10,13 @@ STAMP := $(VENV)/.installed
 # The interpreter .venv is made with; 3.11 is the tested one.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
+# A misspelt variable would silently start the default run.
+VARIABLES := DATASET DATA_DIR SPACE POPULATION GENERATIONS WORKERS SEED RUN CSV FIGURE ELITE EPOCHS DEVICE PYTHON VENV
+UNKNOWN := $(filter-out $(VARIABLES),$(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $(v))),$(v))))
+ifneq ($(strip $(UNKNOWN)),)
+$(error unknown variable $(UNKNOWN); known: $(VARIABLES))
+endif
+
 # `$(call flag,--seed,$(SEED))` is "--seed 3" where SEED=3 was given, and nothing where it was not.
 flag = $(if $(strip $(2)), $(1) '$(strip $(2))')
 need_run = $(if $(strip $(RUN)),,$(error say which run: make $@ RUN=runs/<name>))
@@ -29,14 +36,14 @@ $(STAMP): setup.cfg constraints.txt pyproject.toml
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,bench]'
 	@touch $@
 
-evolve: $(STAMP) ## Evolve; DATASET= DATA_DIR= SPACE= POPULATION= GENERATIONS= WORKERS= SEED= RUN=
+evolve: $(STAMP) ## Evolve; DATASET=digits|cifar10|FILE.npz DATA_DIR= SPACE= POPULATION= GENERATIONS= WORKERS= SEED= RUN=
 	$(BIN)/evonas evolve$(call flag,--dataset,$(DATASET))$(call flag,--data-dir,$(DATA_DIR))$(call flag,--space,$(SPACE))$(call flag,--population,$(POPULATION))$(call flag,--generations,$(GENERATIONS))$(call flag,--workers,$(WORKERS))$(call flag,--seed,$(SEED))$(call flag,--run-dir,$(RUN))
 
 resume: $(STAMP) ## Go on with RUN=runs/<name>; GENERATIONS= WORKERS=
 	$(need_run)$(BIN)/evonas resume '$(RUN)'$(call flag,--generations,$(GENERATIONS))$(call flag,--workers,$(WORKERS))
 
-front: $(STAMP) ## Print the front of RUN=runs/<name>; CSV=
-	$(need_run)$(BIN)/evonas front '$(RUN)'$(call flag,--csv,$(CSV))
+front: $(STAMP) ## Print the front of RUN=runs/<name>; CSV= FIGURE=
+	$(need_run)$(BIN)/evonas front '$(RUN)'$(call flag,--csv,$(CSV))$(call flag,--figure,$(FIGURE))
 
 train: $(STAMP) ## Train a network of RUN=runs/<name>, the knee if not ELITE=; EPOCHS= DEVICE=
 	$(need_run)$(BIN)/evonas train '$(RUN)'$(call flag,--elite,$(ELITE))$(call flag,--epochs,$(EPOCHS))$(call flag,--device,$(DEVICE))

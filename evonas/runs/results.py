@@ -39,6 +39,10 @@ MAY_DIFFER = ("seconds", "worker", "attempts")
 class Run:
     """A run as far as it has come, read once when it was loaded."""
 
+    def __repr__(self) -> str:
+        state = "complete" if self.is_complete else "not complete"
+        return f"Run({self.folder.path}: {len(self.rows)} genomes, front of {len(self.front)}, {state})"
+
     folder: run_folder.RunFolder
     record: run_folder.RunRecord
     rows: Sequence[run_log.Row]
@@ -141,9 +145,9 @@ class Run:
         genomes = {row.architecture_id: row.genome for row in reversed(self.rows)}
         if architecture_id not in genomes:
             known = [member.architecture_id for member in self.front]
-            hint = nearest(architecture_id, known)
+            hint = nearest(architecture_id, known[:5])
             raise RunError(
-                f"{self.folder.path} has no architecture '{architecture_id}'; of its front, {hint}"
+                f"{self.folder.path} has no architecture '{architecture_id}'; of its front, best first, {hint}"
             )
         return genomes[architecture_id]
 

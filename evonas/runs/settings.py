@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import tomllib
 import types
 import typing
@@ -91,18 +92,23 @@ def checked(name: str, value: object, *, annotation: object, limits: Limits) -> 
 def typed(text: str, *, annotation: object) -> object:
     """The value that `text` from the command line stands for, where a setting of type `annotation` is wanted.
 
-    Numbers, booleans and lists are written as in TOML; a list of names also as ``a,b``; a word needs no quotes.
+    Numbers, booleans and lists are written as in TOML; a list of names also as ``a,b`` or ``[a,b]``;
+    a word needs no quotes.
 
     >>> typed("20", annotation=int), typed("rdm,parameters", annotation=tuple[str, ...])
     (20, ['rdm', 'parameters'])
+    >>> typed("[if,lif]", annotation=None), typed("'none'", annotation=str)
+    (['if', 'lif'], 'none')
     """
     inner, optional = _without_none(annotation)
     if optional and text == NOTHING:
         return None
     if inner is str:
-        return text
+        return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
     if inner == tuple[str, ...] and not text.startswith("["):
         return [part.strip() for part in text.split(",")]
+    if re.fullmatch(r"\[[A-Za-z_][\w, ]*\]", text):  # a shell takes the quotes of ["a","b"] away
+        return [part.strip() for part in text[1:-1].split(",")]
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except ValueError:  # not TOML, or a number of thousands of digits

@@ -41,6 +41,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
         ),
         ("front RUN=runs/x", "evonas front 'runs/x'"),
         ("front RUN=runs/x CSV=f.csv", "evonas front 'runs/x' --csv 'f.csv'"),
+        ("front RUN=runs/x FIGURE=f.png", "evonas front 'runs/x' --figure 'f.png'"),
         ("train RUN=runs/x", "evonas train 'runs/x'"),
         (
             "train RUN=runs/x ELITE=2 EPOCHS=3 DEVICE=cuda",
@@ -65,3 +66,9 @@ def test_help_lists_every_target_of_the_contract() -> None:
     listed = {line.split()[1] for line in make("help").stdout.splitlines()}
     wanted = "evolve test resume front train install lint test-slow bench clean help"
     assert set(wanted.split()) <= listed
+
+
+def test_a_misspelt_variable_is_refused() -> None:
+    done = make("-n", "evolve", "POPULATON=6")
+    assert done.returncode == 2
+    assert "unknown variable POPULATON; known: DATASET" in done.stderr

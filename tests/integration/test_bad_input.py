@@ -205,7 +205,7 @@ def test_a_folder_that_cannot_be_made_is_refused(run_here: Run) -> None:
 @pytest.mark.parametrize("verb", ["resume", "front", "train"])
 def test_a_folder_that_is_no_run_is_refused(run_here: Run, tmp_path: Path, verb: str) -> None:
     code, _, errors = run_here(verb, tmp_path / "none")
-    assert_one_line(code, errors, expected=2, parts=["no run folder", str(tmp_path / "none")])
+    assert_one_line(code, errors, expected=2, parts=["no such folder", str(tmp_path / "none")])
     (tmp_path / "empty").mkdir()
     code, _, errors = run_here(verb, tmp_path / "empty")
     assert_one_line(code, errors, expected=2, parts=["config.json"])
