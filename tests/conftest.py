@@ -16,6 +16,7 @@ from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 UNPACK = REPOSITORY.parent / "shared" / "data" / "unpack.py"
+ORACLES = REPOSITORY.parent / "shared" / "oracles"
 CIFAR10_FOLDER = "cifar-10-batches-py"
 
 # Set before anything imports torch or NumPy's BLAS, and inherited by the processes that tests start.
@@ -39,11 +40,7 @@ def cifar10_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
     With EVONAS_REQUIRE_REAL_DATA=1 it fails instead of being skipped.
     """
-    reason = _why_no_cifar10()
-    if reason and os.environ.get("EVONAS_REQUIRE_REAL_DATA") == "1":
-        pytest.fail(f"{reason}, and EVONAS_REQUIRE_REAL_DATA=1 forbids to skip")
-    if reason:
-        pytest.skip(reason)
+    _need(_why_no_cifar10())
     base = tmp_path_factory.getbasetemp()
     is_parallel = "PYTEST_XDIST_WORKER" in os.environ
     # The workers of a parallel run share the folder above their own; there the data are unpacked once.
@@ -57,6 +54,21 @@ def cifar10_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield root
     if not is_parallel:
         shutil.rmtree(root)  # pytest keeps the folders of the last three runs, and this one is 180 MB
+
+
+@pytest.fixture(scope="session")
+def oracles() -> Path:
+    """The folder of the reference values; where it is missing the test is skipped, or fails as for `cifar10_root`."""
+    _need("" if ORACLES.is_dir() else f"reference values needed: {ORACLES} is missing")
+    return ORACLES
+
+
+def _need(reason: str) -> None:
+    """Skip the test for `reason`, if there is one; with EVONAS_REQUIRE_REAL_DATA=1 let it fail."""
+    if reason and os.environ.get("EVONAS_REQUIRE_REAL_DATA") == "1":
+        pytest.fail(f"{reason}, and EVONAS_REQUIRE_REAL_DATA=1 forbids to skip")
+    if reason:
+        pytest.skip(reason)
 
 
 def _why_no_cifar10() -> str:

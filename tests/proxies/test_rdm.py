@@ -20,7 +20,6 @@ from genomes import library
 from genomes.architecture import InputSpec
 from genomes.decoding import decode
 
-ORACLES = Path(__file__).resolve().parents[3] / "shared" / "oracles" / "rdm"
 MATRICES = ("matrix02", "matrix03", "matrix04", "matrix06", "matrix09")
 
 
@@ -73,10 +72,8 @@ def test_literal_patterns_give_the_published_distances() -> None:
 
 @pytest.mark.parametrize("key", MATRICES)
 @pytest.mark.parametrize("distance", ["correlation", "euclidean"])
-def test_values_agree_with_the_reference_for_whole_matrices(key: str, distance: str) -> None:
-    if not ORACLES.is_dir():
-        pytest.skip(f"reference values needed: {ORACLES} is missing")
-    with np.load(ORACLES / f"{key}.npz") as stored:
+def test_values_agree_with_the_reference_for_whole_matrices(key: str, distance: str, oracles: Path) -> None:
+    with np.load(oracles / "rdm" / f"{key}.npz") as stored:
         found = upper(rdm(gram(stored["activity"]), distance))
         np.testing.assert_allclose(found, stored[f"rdm_{distance}"], rtol=0, atol=1e-10)
         if stored["activity"].dtype == np.uint8:
@@ -84,10 +81,8 @@ def test_values_agree_with_the_reference_for_whole_matrices(key: str, distance: 
             np.testing.assert_allclose(hamming, pdist(stored["activity"], "hamming"), rtol=0, atol=1e-12)
 
 
-def test_the_reference_has_no_matrix_that_is_left_out() -> None:
-    if not ORACLES.is_dir():
-        pytest.skip(f"reference values needed: {ORACLES} is missing")
-    index = json.loads((ORACLES / "index.json").read_text())
+def test_the_reference_has_no_matrix_that_is_left_out(oracles: Path) -> None:
+    index = json.loads((oracles / "rdm" / "index.json").read_text())
     assert {matrix["key"] for matrix in index["matrices"]} == set(MATRICES)
 
 

@@ -80,8 +80,8 @@ def _oracle_cases() -> list[dict[str, object]]:
     return cases
 
 
-@pytest.mark.skipif(not ORACLES.is_dir(), reason="the reference traces are not beside this checkout")
-def test_the_reference_traces_of_every_shared_model_are_found() -> None:
+def test_the_reference_traces_of_every_shared_model_are_found(oracles: Path) -> None:
+    assert oracles == ORACLES.parent
     assert {str(case["neuron"]) for case in _oracle_cases()} == set(ORACLE_MODELS)
     assert len(_oracle_cases()) >= 11
 
