@@ -2,8 +2,8 @@
 
 Every one of the 15,625 cells has its true CIFAR-10 test accuracy (Dong & Yang, ICLR 2020), so an evaluation is a
 lookup. Objectives: accuracy (max) against the number of convolutions, 0 to 6 (min). The strategies of evonas run
-through the loop, the defaults and the executor interface of a real run; Optuna's NSGA-II runs through its own. All see
-the same objectives and budget and, seed by seed, begin with the same random cells; Optuna is given the population size,
+through the loop and with the defaults of a real run; Optuna's NSGA-II runs through its own. All see the same
+objectives and budget and, seed by seed, begin with the same random cells; Optuna is given the population size,
 of those tried, that suits it best.
 
     python benchmarks/quality_nasbench201.py --table ../shared/data/nasbench201_cifar10_test_acc.csv
