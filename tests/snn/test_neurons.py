@@ -86,7 +86,12 @@ def test_the_reference_traces_of_every_shared_model_are_found(oracles: Path) -> 
     assert len(_oracle_cases()) >= 11
 
 
-@pytest.mark.parametrize("case", _oracle_cases(), ids=lambda case: str(case["case"]))
+@pytest.mark.parametrize(
+    "case",
+    _oracle_cases()
+    or [pytest.param({}, marks=pytest.mark.skip(reason=f"reference values needed: {ORACLES} is missing"))],
+    ids=lambda case: str(case.get("case", "missing")),
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 def test_spikes_and_potentials_agree_with_the_reference_traces(
     case: dict[str, object], dtype: torch.dtype
