@@ -33,6 +33,9 @@ CONNECT_TIMEOUT_S = 5.0
 START_TIMEOUT_S = 180.0
 """Longest wait for a worker's first sign of life; importing torch takes seconds on a busy machine."""
 
+LONGEST_STEP_S = 1.0
+"""Time counts against a call for at most this long between two looks at it; see `AttendedClock`."""
+
 MAX_STARTS = 3
 """Workers that may die while they start, one after the other, before the run goes on without another."""
 
@@ -70,11 +73,29 @@ class _Job:
 
 @dataclass
 class _Call:
-    """What an actor is doing: starting (no job) or evaluating; `deadline` is on the monotonic clock."""
+    """What an actor is doing: starting (no job) or evaluating; `deadline` is on the executor's clock."""
 
     actor: Any
     job: _Job | None
     deadline: float
+
+
+class AttendedClock:
+    """Seconds during which somebody looked on: a step between two looks counts at most `LONGEST_STEP_S`.
+
+    A driver that was suspended (Ctrl-Z, a laptop's lid) has not seen the results that came meanwhile, and takes a
+    moment to receive them after it wakes. On this clock the time it slept is held against no evaluation.
+    """
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._seconds = 0.0
+
+    def now(self) -> float:
+        """Attended seconds since the clock was made."""
+        last, self._last = self._last, time.monotonic()
+        self._seconds += min(self._last - last, LONGEST_STEP_S)
+        return self._seconds
 
 
 class RayExecutor:
@@ -96,6 +117,7 @@ class RayExecutor:
         self._n_workers = workers
         self._timeout_s = timeout_s
         self._address = address
+        self._clock = AttendedClock()
         self._n_bad_starts = 0
         self._idle: list[Any] = []
         self._calls: dict[Any, _Call] = {}
@@ -161,7 +183,7 @@ class RayExecutor:
                 job = waiting.popleft()
                 job.attempts += 1
                 actor = self._idle.pop()
-                call = _Call(actor, job, time.monotonic() + self._timeout_s)
+                call = _Call(actor, job, self._clock.now() + self._timeout_s)
                 self._calls[actor.evaluate.remote(job.genome)] = call
             for job, evaluation in self._finished():
                 if evaluation is None:
@@ -172,12 +194,12 @@ class RayExecutor:
 
     def _start_worker(self) -> None:
         actor = self._actor.remote(self._task, self._inputs, this_process())
-        self._calls[actor.ready.remote()] = _Call(actor, None, time.monotonic() + START_TIMEOUT_S)
+        self._calls[actor.ready.remote()] = _Call(actor, None, self._clock.now() + START_TIMEOUT_S)
 
     def _finished(self) -> Iterator[tuple[_Job, Evaluation | None]]:
         """Wait for the next thing to happen; jobs that ended with their evaluation, None for one to start again."""
-        patience = max(0.0, min(call.deadline for call in self._calls.values()) - time.monotonic())
-        done, _ = ray.wait(list(self._calls), num_returns=1, timeout=patience)
+        patience = max(0.0, min(call.deadline for call in self._calls.values()) - self._clock.now())
+        done, _ = ray.wait(list(self._calls), num_returns=1, timeout=min(patience, LONGEST_STEP_S))
         for reference in done:
             call = self._calls.pop(reference)
             try:
@@ -189,9 +211,9 @@ class RayExecutor:
             self._idle.append(call.actor)
             if call.job is not None:
                 yield call.job, result
-        now = time.monotonic()
+        now = self._clock.now()
         for reference, call in list(self._calls.items()):
-            # Finished calls are not late, however long the driver slept: the next round takes their results.
+            # Finished calls are not late: the next round takes their results.
             if call.deadline <= now and not ray.wait([reference], timeout=0)[0]:
                 del self._calls[reference]
                 ray.kill(call.actor)

@@ -186,11 +186,11 @@ def test_a_driver_that_was_suspended_takes_no_finished_evaluation_for_late(
     start: Any, tmp_path: Path, whole: Path, rows: Rows, assert_same: Same
 ) -> None:
     run_dir = tmp_path / "run"
-    command = start("evolve", *SMALL, "--workers", 2, "--set", "evaluation.timeout_s=4", "--run-dir", run_dir)
+    command = start("evolve", *SMALL, "--workers", 2, "--set", "evaluation.timeout_s=6", "--run-dir", run_dir)
     for n_rows in (1, 6, 11):
         command.wait_for(lambda n=n_rows: len(rows(run_dir)) >= n, what=f"row {n_rows}")
         command.signal(signal.SIGSTOP)
-        time.sleep(6.0)  # longer than the time-out; the workers go on meanwhile
+        time.sleep(8.0)  # longer than the time-out; the workers go on meanwhile
         command.signal(signal.SIGCONT)
     code, _, errors = command.finish()
     assert (code, errors) == (0, "")
