@@ -2,7 +2,7 @@
 
 A node joins the signals of its incoming synapses, by addition or by stacking channels, and either fires (it has a
 neuron, its output is 0 or 1) or hands the result on. Node 0 is the input. The readout averages the output nodes over
-time and space, stacks them and applies one linear layer.
+time and space, stacks them and applies one linear layer to `voters` outputs per class, whose mean is the class's logit.
 """
 
 from __future__ import annotations
@@ -70,11 +70,13 @@ class Architecture:
     nodes: tuple[Node, ...]
     synapses: tuple[Synapse, ...]
     outputs: tuple[int, ...]
+    voters: int = 1
 
     @cached_property
     def id(self) -> str:
         """Identifies the architecture, never its weights: equal ids mean equal blueprints (SHA-256, 64 bits)."""
-        text = repr((self.input, self.nodes, self.synapses, self.outputs))
+        voters = () if self.voters == 1 else (self.voters,)
+        text = repr((self.input, self.nodes, self.synapses, self.outputs, *voters))
         return "a" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @cached_property
@@ -140,12 +142,17 @@ class Architecture:
         """Width of the readout's input."""
         return sum(self.nodes[i].shape[0] for i in self.outputs)
 
+    @property
+    def n_voters(self) -> int:
+        """Width of the readout's output."""
+        return self.voters * self.input.n_classes
+
     @cached_property
     def n_parameters(self) -> int:
         """Learnable numbers: convolutions, batch norms, readout, learnt time constants; not neuron constants."""
         synapses = sum(s.operation.n_parameters(self.nodes[s.source].shape) for s in self.synapses)
         neurons = sum(NEURON_MODELS.get(n.neuron.model).n_parameters for n in self.nodes if n.neuron)
-        return synapses + neurons + (self.n_features + 1) * self.input.n_classes
+        return synapses + neurons + (self.n_features + 1) * self.n_voters
 
     def macs(self, synapse: Synapse) -> int:
         """Multiply-accumulates of one synapse in one time step, were every input non-zero."""
@@ -190,7 +197,12 @@ class Draft:
 
 
 def canonical(
-    *, input_spec: InputSpec, nodes: Sequence[Draft], synapses: Sequence[Synapse], outputs: Sequence[int]
+    *,
+    input_spec: InputSpec,
+    nodes: Sequence[Draft],
+    synapses: Sequence[Synapse],
+    outputs: Sequence[int],
+    voters: int = 1,
 ) -> Architecture:
     """The architecture of a drawn graph, in the one form that all graphs of the same meaning share.
 
@@ -198,7 +210,8 @@ def canonical(
     where their consumer can do without them, and what is left is numbered by structure.
 
     Raises:
-        IllegalGeneError: no output can be reached from the input, a cycle without delay, or shapes that do not fit.
+        IllegalGeneError: no output can be reached from the input, a cycle without delay, on a cycle an operation that
+            needs all time steps at once, or shapes that do not fit.
     """
     # Dead parts go first, and again after each skip: whether a node can be skipped depends on who reads it.
     drawn = _live(_Drawing(list(nodes), list(synapses), list(outputs)))
@@ -219,12 +232,25 @@ def canonical(
         (replace(s, source=number[s.source], target=number[s.target]) for s in drawn.synapses),
         key=lambda s: (s.target, s.source, s.delay, repr(s.operation)),
     )
-    return Architecture(
+    architecture = Architecture(
         input=input_spec,
         nodes=tuple(placed[i] for i in order),
         synapses=tuple(renumbered),
         outputs=tuple(sorted(number[i] for i in drawn.outputs)),
+        voters=voters,
     )
+    _check_sequences(architecture)
+    return architecture
+
+
+def _check_sequences(architecture: Architecture) -> None:
+    """Refuse an operation that needs all time steps where feedback hands it one at a time."""
+    group_of = {node: group for group in architecture.schedule for node in group}
+    for synapse in architecture.synapses:
+        if synapse.operation.needs_sequence and synapse.target in group_of[synapse.source]:
+            raise IllegalGeneError(
+                f"architecture: '{synapse.operation}' needs all time steps at once and cannot lie on a feedback cycle"
+            )
 
 
 @dataclass

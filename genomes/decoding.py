@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from genomes.architecture import INPUT, Architecture, Draft, InputSpec, Synapse, canonical
+from genomes.architecture import INPUT, Architecture, Draft, InputSpec
+from genomes.canvas import Canvas
 from genomes.genome import Genome, Slot
 from genomes.meso import INPUT as SLOT_INPUT
 from genomes.meso import MOTIFS
-from genomes.micro import Kernel, Neuron
-from genomes.operations import Convolution, Identity, MaxPool, Operation, Resize
+from genomes.micro import Kernel
+from genomes.operations import Convolution, MaxPool, Resize
 
 ADAPTER = Kernel(1)
 """The kernel of an adapter, the unsigned synapse that brings a signal to another width."""
@@ -27,7 +28,7 @@ def decode(genome: Genome, *, input_spec: InputSpec) -> Architecture:
     Raises:
         IllegalGeneError: the input is too small for the number of stages.
     """
-    canvas = _Canvas()
+    canvas = _StageCanvas()
     stem = canvas.add(Draft("add", genome.stem.neuron))
     first_width = genome.stages[0].width
     canvas.connect(
@@ -54,47 +55,32 @@ def decode(genome: Genome, *, input_spec: InputSpec) -> Architecture:
             canvas.connect(coarse, entries[target], Resize(height, width), delay=1)
     read = {k for slot in genome.slots() for k in slot.predecessors}
     ends = [outputs[k] for k in range(len(outputs)) if k not in read]
-    return canonical(input_spec=input_spec, nodes=canvas.nodes, synapses=canvas.synapses, outputs=ends)
+    return canvas.architecture(input_spec, outputs=ends)
 
 
-class _Canvas:
-    """Nodes and synapses while they are drawn."""
+class _StageCanvas(Canvas):
+    """A canvas that pools a signal once, however many slots of coarser stages read it."""
 
     def __init__(self) -> None:
-        self.nodes = [Draft("input")]
-        self.synapses: list[Synapse] = []
+        super().__init__()
         self._pooled: dict[tuple[int, int], int] = {}
 
-    def add(self, node: Draft) -> int:
-        self.nodes.append(node)
-        return len(self.nodes) - 1
-
-    def connect(self, source: int, target: int, operation: Operation, *, delay: int = 0) -> None:
-        self.synapses.append(Synapse(source, target, operation, delay))
-
-    def join(self, sources: Sequence[int], operation: Operation, *, neuron: Neuron | None, merge: str) -> int:
-        """A new node that reads each of `sources` through `operation`."""
-        node = self.add(Draft(merge, neuron))
-        for source in sources:
-            self.connect(source, node, operation)
-        return node
-
     def pooled(self, source: int, size: int) -> int:
-        """`source` max-pooled by `size`; pooled once, however many read it."""
+        """`source` max-pooled by `size`."""
         if size == 1:
             return source
         if (source, size) not in self._pooled:
-            self._pooled[source, size] = self.join([source], MaxPool(size), neuron=None, merge="add")
+            self._pooled[source, size] = self.join([source], MaxPool(size))
         return self._pooled[source, size]
 
 
-def _draw_slot(canvas: _Canvas, slot: Slot, sources: Sequence[int], *, width: int) -> tuple[int, int]:
+def _draw_slot(canvas: Canvas, slot: Slot, sources: Sequence[int], *, width: int) -> tuple[int, int]:
     """Draw one slot; returns the node that feedback enters and the node that leaves."""
     if slot.merge and slot.merge.rule == "add":
         adapter = Convolution(ADAPTER, channels=width)
-        entry = canvas.join(sources, adapter, neuron=slot.merge.neuron, merge="add")
+        entry = canvas.join(sources, adapter, neuron=slot.merge.neuron)
     else:
-        entry = canvas.join(sources, Identity(), neuron=None, merge="concatenate")
+        entry = canvas.stacked(sources)
     motif = MOTIFS.get(slot.motif)
     populations = [canvas.add(Draft("add", neuron)) for neuron in slot.neurons]
     for edge, kernel in zip(motif.edges, slot.kernels, strict=True):
@@ -103,7 +89,7 @@ def _draw_slot(canvas: _Canvas, slot: Slot, sources: Sequence[int], *, width: in
         operation = Convolution(kernel, channels=channels, sign=edge.sign)
         canvas.connect(source, populations[edge.target], operation, delay=edge.delay)
     outputs = [populations[i] for i in motif.outputs]
-    return populations[0], canvas.join(outputs, Identity(), neuron=None, merge="concatenate")
+    return populations[0], canvas.stacked(outputs)
 
 
 def _entry_width(genome: Genome, number: int, stage: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from genomes.architecture import Architecture
-from genomes.operations import Convolution
 from genomes.space import Space
 
 
@@ -31,9 +30,10 @@ def describe(genome: Any, space: Space[Any]) -> str:
         lines.append(f"node {i}: {_shape(node.shape)}, {kind}")
         lines += [f"    from {_synapse(architecture, index)}" for index in architecture.incoming[i]]
     outputs = ", ".join(map(str, architecture.outputs))
+    votes = f", the mean of {architecture.voters} per class" if architecture.voters > 1 else ""
     lines.append(
         f"readout: mean over time and space of {outputs}; linear {architecture.n_features} to"
-        f" {architecture.input.n_classes}, {(architecture.n_features + 1) * architecture.input.n_classes:,} parameters"
+        f" {architecture.n_voters}{votes}, {(architecture.n_features + 1) * architecture.n_voters:,} parameters"
     )
     return "\n".join(lines)
 
@@ -43,8 +43,8 @@ def _synapse(architecture: Architecture, index: int) -> str:
     text = f"{synapse.source}: {synapse.operation}"
     if synapse.delay:
         text += f", {synapse.delay} step late"
-    if isinstance(synapse.operation, Convolution):
-        n_parameters = synapse.operation.n_parameters(architecture.nodes[synapse.source].shape)
+    n_parameters = synapse.operation.n_parameters(architecture.nodes[synapse.source].shape)
+    if n_parameters:
         text += f", {n_parameters:,} parameters, {architecture.macs(synapse):,} MACs"
     return text
 

@@ -1,72 +1,22 @@
-"""Genomes as JSON: a strict, typed round trip of frozen dataclasses, and the file format of a saved genome."""
+"""Saved genomes: a JSON file with a genome, its space, and a line on where it is from."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from genomes.architecture import InputSpec
+from genomes.codec import from_plain, to_plain
 from genomes.errors import GenomeFormatError, UnknownNameError
 from genomes.registry import load_modules, nearest
 from genomes.space import SPACES, Space
 
-T = TypeVar("T")
-
 SCHEMA = 1
 """Version of the saved-genome format; a reader refuses any other."""
-
-
-def to_plain(value: Any) -> Any:
-    """A frozen dataclass as JSON-ready values: dicts, lists, numbers, strings."""
-    if dataclasses.is_dataclass(value):
-        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    return [to_plain(v) for v in value] if isinstance(value, tuple) else value
-
-
-def from_plain(kind: type[T], value: Any, *, where: str) -> T:
-    """The dataclass that `to_plain` wrote.
-
-    Raises:
-        GenomeFormatError: a missing or unknown key or a value of another type; `where` leads to it.
-        GenomeError: what the dataclass itself refuses.
-    """
-    loaded: T = _load(kind, value, where)
-    return loaded
-
-
-def _load(kind: Any, value: Any, where: str) -> Any:
-    origin = typing.get_origin(kind)
-    if origin in (types.UnionType, typing.Union):
-        (inner,) = (k for k in typing.get_args(kind) if k is not type(None))
-        return None if value is None else _load(inner, value, where)
-    if origin is tuple:
-        kinds = typing.get_args(kind)
-        if not isinstance(value, list) or (kinds[-1] is not Ellipsis and len(value) != len(kinds)):
-            raise GenomeFormatError(f"{where}: expected a list, got {value!r}")
-        each = [kinds[0]] * len(value) if kinds[-1] is Ellipsis else kinds
-        return tuple(_load(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(each, value, strict=True)))
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        if not isinstance(value, Mapping):
-            raise GenomeFormatError(f"{where}: expected an object, got {value!r}")
-        hints = typing.get_type_hints(kind)
-        names = [f.name for f in dataclasses.fields(kind)]
-        for key in value:
-            if key not in names:
-                raise GenomeFormatError(f"{where}: unknown key '{key}'; {nearest(str(key), names)}")
-        missing = [name for name in names if name not in value]
-        if missing:
-            raise GenomeFormatError(f"{where}: missing key '{missing[0]}'")
-        return kind(**{name: _load(hints[name], value[name], f"{where}.{name}") for name in names})
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise GenomeFormatError(f"{where}: expected {kind.__name__}, got {value!r}")
-    return value
 
 
 def genome_text(genome: Any, *, space: Space[Any], provenance: str) -> str:
@@ -148,6 +98,6 @@ def build_space(name: str, *, input_spec: InputSpec, options: Mapping[str, Any])
                 f"unknown option 'space.{option}' of space '{name}'; {nearest(option, known)}"
             )
         plain = list(value) if isinstance(value, tuple) else value
-        typed[option] = _load(hints[option], plain, f"space.{option}")
+        typed[option] = from_plain(hints[option], plain, where=f"space.{option}")
     space: Space[Any] = factory(input=input_spec, **typed)
     return space

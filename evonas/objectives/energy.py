@@ -16,16 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from evonas.objectives.objective import MARGIN, OBJECTIVES, Objective
 from evonas.proxies import Candidate, Measured
 from evonas.snn.statistics import COUNTS
 from genomes.architecture import Architecture, Synapse
-from genomes.operations import Convolution
 
 ACCUMULATE_PJ = 0.9
 MULTIPLY_ACCUMULATE_PJ = 4.6
@@ -34,33 +31,18 @@ LOWEST_RATE = 0.005
 """Firing rate at which the bounds of the hypervolume place the cheapest architecture."""
 
 
-def fan_out(operation: Convolution, height: int, width: int) -> Tensor:
-    """Connections (H, W) of one spike at each place of an input of `height` x `width`, float64."""
-
-    def reached(n: int) -> NDArray[np.float64]:
-        n_out = (n - 1) // operation.stride + 1
-        offset = (
-            np.arange(n)[:, None] + operation.kernel.size // 2 - np.arange(n_out)[None, :] * operation.stride
-        )
-        return np.asarray(((offset >= 0) & (offset < operation.kernel.size)).sum(1), dtype=np.float64)
-
-    channels = 1 if operation.kernel.separable else operation.channels
-    return torch.from_numpy(np.outer(reached(height), reached(width)) * channels)
-
-
 def energy_nj(
     architecture: Architecture, *, time_steps: int, static: bool, spikes: Callable[[int], Tensor]
 ) -> float:
     """Energy of one inference in nanojoule; `spikes` gives the spikes per inference (H, W) of a binary node."""
-    accumulates, multiplies = 0.0, float(architecture.n_features * architecture.input.n_classes)
+    accumulates, multiplies = 0.0, float(architecture.n_features * architecture.n_voters)
     for synapse in architecture.synapses:
-        if not isinstance(synapse.operation, Convolution):
-            continue  # moves signals, computes nothing
-        reading, inner = synapse.operation.macs(architecture.nodes[synapse.source].shape)
+        shape = architecture.nodes[synapse.source].shape
+        reading, inner = synapse.operation.macs(shape)
         multiplies += inner * _steps(architecture, synapse, time_steps, static)
-        if architecture.binary[synapse.source]:
-            _, height, width = architecture.nodes[synapse.source].shape
-            accumulates += float((spikes(synapse.source) * fan_out(synapse.operation, height, width)).sum())
+        connections = synapse.operation.connections(shape)
+        if connections is not None and architecture.binary[synapse.source]:
+            accumulates += float((spikes(synapse.source) * torch.from_numpy(connections)).sum())
         else:
             multiplies += reading * _steps(architecture, synapse, time_steps, static)
     return (ACCUMULATE_PJ * accumulates + MULTIPLY_ACCUMULATE_PJ * multiplies) / 1000.0

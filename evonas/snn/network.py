@@ -22,8 +22,8 @@ class SpikingNetwork(nn.Module):
     """A network with the first weights of `seed`; equal architectures and seeds give equal weights.
 
     Input is (1, B, C, H, W) for images, shown unchanged at every time step and convolved once, or (T, B, C, H, W) for
-    event frames. Output is (B, n_classes): the linear readout of firing rates, averaged over time and space. All state
-    lives inside `forward`: every call starts at rest.
+    event frames. Output is (B, n_classes): the linear readout of firing rates averaged over time and space, the voters
+    of each class averaged. All state lives inside `forward`: every call starts at rest.
     """
 
     def __init__(self, architecture: Architecture, *, seed: int, surrogate: str = "arctan") -> None:
@@ -37,12 +37,12 @@ class SpikingNetwork(nn.Module):
         self.neurons = nn.ModuleDict(
             {str(i): SpikingNeuron(n.neuron, surrogate=surrogate) for i, n in enumerate(nodes) if n.neuron}
         )
-        n_features, n_classes = architecture.n_features, architecture.input.n_classes
+        n_features, n_voters = architecture.n_features, architecture.n_voters
         self.readout = skip_init(
-            nn.Linear, n_features, n_classes
+            nn.Linear, n_features, n_voters
         )  # its own first weights would be drawn globally
-        drawn = generator(seed, "weights", f"readout {n_features} {n_classes}").standard_normal(
-            (n_classes, n_features)
+        drawn = generator(seed, "weights", f"readout {n_features} {n_voters}").standard_normal(
+            (n_voters, n_features)
         )
         with torch.no_grad():
             self.readout.weight.copy_(torch.from_numpy(drawn).mul_(n_features**-0.5))
@@ -60,7 +60,8 @@ class SpikingNetwork(nn.Module):
         run = _Run(self, time_steps=time_steps, calibrate=calibrate, observe=observe)
         rates = run.output_rates(x)
         self.commit_statistics(1.0 if calibrate else MOMENTUM)
-        logits: Tensor = self.readout(rates)
+        votes: Tensor = self.readout(rates)
+        logits: Tensor = votes.unflatten(1, (self.architecture.input.n_classes, -1)).mean(2)
         return logits
 
     def neuron(self, node: int) -> SpikingNeuron:
@@ -133,7 +134,13 @@ class _Run:
             if self.time_steps <= s.delay:
                 return self._nothing(index, like=source[0])[None]
             source = source[: self.time_steps - s.delay]
-        out: Tensor = self.network.synapses[index](source.flatten(0, 1), self._batch_statistics())
+        module = self.network.synapses[index]
+        out: Tensor
+        if s.operation.needs_sequence:
+            sequence = source if s.delay else source.expand(self.time_steps, *source.shape[1:])
+            out = module(sequence, self._batch_statistics()).flatten(0, 1)
+        else:
+            out = module(source.flatten(0, 1), self._batch_statistics())
         if s.delay:
             out = torch.cat([self._nothing(index, like=source[0]), out])
         return _unfolded(out, len(out) // source.shape[1])

@@ -1,4 +1,8 @@
-"""The torch form of a synapse: convolution, batch norm, sign rectifier."""
+"""The torch form of a synapse, one module for each operation of `genomes.operations`.
+
+Every module is called with a signal and whether batch norms use the statistics of the batch. The signal is
+(N, C, H, W), time and batch together, or (T, B, C, H, W) for an operation that needs the whole sequence.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genomes.operations import Convolution, Identity, MaxPool, Operation, Resize, Shape
+from genomes.operations import (
+    AveragePool,
+    BareConvolution,
+    Convolution,
+    Dropout,
+    Identity,
+    Linear,
+    MaxPool,
+    Normalisation,
+    Operation,
+    Resize,
+    Shape,
+    Shift,
+    Zero,
+)
 
 EPSILON = 1e-5
 """Added to the variance, as in Ioffe and Szegedy 2015."""
@@ -93,20 +111,77 @@ class ConvolutionSynapse(nn.Module):
         return x if self.sign > 0 else -x
 
 
-class PassiveSynapse(nn.Module):
-    """An operation without weights: identity, max pooling, resize."""
+class BareConvolutionSynapse(nn.Module):
+    """A `genomes.operations.BareConvolution` with weights, He-normal from `rng`."""
 
-    def __init__(self, operation: Identity | MaxPool | Resize) -> None:
+    def __init__(self, operation: BareConvolution, *, in_shape: Shape, rng: np.random.Generator) -> None:
+        super().__init__()
+        self.stride, self.padding = operation.stride, operation.size // 2
+        self.weight = _he_normal((operation.channels, in_shape[0], operation.size, operation.size), rng=rng)
+
+    def forward(self, x: Tensor, batch_statistics: bool) -> Tensor:
+        """The current (N, C', H', W') that the signal `x` (N, C, H, W) causes."""
+        return F.conv2d(x, self.weight, stride=self.stride, padding=self.padding)
+
+
+class LinearSynapse(nn.Module):
+    """A `genomes.operations.Linear` with weights, He-normal from `rng`."""
+
+    def __init__(self, operation: Linear, *, in_shape: Shape, rng: np.random.Generator) -> None:
+        super().__init__()
+        # A convolution as large as its input, so that signals keep their four dimensions and their layout.
+        self.weight = _he_normal((operation.features, *in_shape), rng=rng)
+
+    def forward(self, x: Tensor, batch_statistics: bool) -> Tensor:
+        """The current (N, features, 1, 1) that the signal `x` (N, C, H, W) causes."""
+        return F.conv2d(x, self.weight)
+
+
+class NormalisationSynapse(nn.Module):
+    """A batch norm on its own."""
+
+    def __init__(self, *, in_shape: Shape) -> None:
+        super().__init__()
+        self.norm = BatchNorm(in_shape[0])
+
+    def forward(self, x: Tensor, batch_statistics: bool) -> Tensor:
+        """The signal `x` (N, C, H, W) normalised."""
+        out: Tensor = self.norm(x, batch_statistics)
+        return out
+
+
+class DropoutSynapse(nn.Module):
+    """Dropout whose mask is the same at every time step (Lee et al. 2020, Front. Neurosci. 14:119, section 2.3)."""
+
+    def __init__(self, operation: Dropout) -> None:
+        super().__init__()
+        self.rate = operation.rate
+
+    def forward(self, x: Tensor, batch_statistics: bool) -> Tensor:
+        """The sequence `x` (T, B, C, H, W), in training with the numbers of one mask (B, C, H, W) dropped."""
+        return x * F.dropout(torch.ones_like(x[:1]), self.rate) if self.training else x
+
+
+class PassiveSynapse(nn.Module):
+    """An operation without weights and without memory."""
+
+    def __init__(self, operation: Identity | Zero | Shift | MaxPool | AveragePool | Resize) -> None:
         super().__init__()
         self.operation = operation
 
     def forward(self, x: Tensor, batch_statistics: bool) -> Tensor:
-        """The signal `x` (N, C, H, W) handed on, pooled or enlarged."""
+        """The signal `x` (N, C, H, W) handed on, silenced, shifted, pooled or enlarged."""
         match self.operation:
             case MaxPool(size):
                 return F.max_pool2d(x, size)
+            case AveragePool(size, stride):
+                return F.avg_pool2d(x, size, stride, self.operation.padding)
             case Resize(height, width):
                 return F.interpolate(x, size=(height, width), mode="nearest")
+            case Shift(n):
+                return F.pad(x, (-n, n, -n, n))
+            case Zero():
+                return torch.zeros_like(x)
             case Identity():
                 return x
             case _:
@@ -115,12 +190,22 @@ class PassiveSynapse(nn.Module):
 
 def synapse(operation: Operation, *, in_shape: Shape, rng: np.random.Generator) -> nn.Module:
     """The module of an operation on signals of shape `in_shape`; `rng` draws the first weights."""
-    if isinstance(operation, Convolution):
-        return ConvolutionSynapse(operation, in_shape=in_shape, rng=rng)
-    return PassiveSynapse(operation)
+    match operation:
+        case Convolution():
+            return ConvolutionSynapse(operation, in_shape=in_shape, rng=rng)
+        case BareConvolution():
+            return BareConvolutionSynapse(operation, in_shape=in_shape, rng=rng)
+        case Linear():
+            return LinearSynapse(operation, in_shape=in_shape, rng=rng)
+        case Normalisation():
+            return NormalisationSynapse(in_shape=in_shape)
+        case Dropout():
+            return DropoutSynapse(operation)
+        case _:
+            return PassiveSynapse(operation)
 
 
 def _he_normal(shape: Sequence[int], *, rng: np.random.Generator) -> nn.Parameter:
     scale = math.sqrt(2.0 / math.prod(shape[1:]))
-    weight = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).mul_(scale)
+    weight = torch.from_numpy(rng.standard_normal(tuple(shape), dtype=np.float32)).mul_(scale)
     return nn.Parameter(weight.contiguous(memory_format=torch.channels_last))

@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from evonas.data.dataset import Dataset
 from evonas.errors import ConfigError, EvonasError, RunError
+from evonas.rng import generator
 from evonas.training.batches import Batches
 from evonas.training.checkpoint import read_tensors, write_file, write_tensors
 from evonas.training.device import open_device, open_precision
@@ -146,7 +147,11 @@ class _Training:
     def _one_epoch(self) -> EpochReport:
         started = time.perf_counter()
         self.network.train()
-        loss = self._steps()
+        with torch.random.fork_rng():
+            # Masks of dropout are drawn by torch; this makes them a function of seed and epoch, after a resume too.
+            draws = generator(self.settings.seed, "training", self.epoch, "dropout")
+            torch.manual_seed(int(draws.integers(2**63)))
+            loss = self._steps()
         trained = time.perf_counter() - started
         self.network.eval()
         with self._autocast():

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, TypeVar
+from typing import ClassVar
 
 import numpy as np
 
 from genomes.architecture import Architecture, InputSpec
 from genomes.decoding import decode
 from genomes.errors import IllegalGeneError
+from genomes.gene_space import GeneSpace, among
 from genomes.genes import genes
 from genomes.genome import STRIDES, Genome, Merge, Slot, Stage, Stem
 from genomes.meso import MOTIFS
 from genomes.micro import NEURON_MODELS, RESETS, Kernel, Neuron
-from genomes.serial import from_plain, to_plain
 from genomes.space import SPACES, Gene
-from genomes.variation import mutate_genes, pick
-
-T = TypeVar("T")
+from genomes.variation import pick
 
 P_CHAIN = 0.8
 """Chance that a sampled slot reads the one before it."""
@@ -31,7 +27,7 @@ P_SKIP = 0.15
 
 
 @dataclass(frozen=True)
-class EvonasSpace:
+class EvonasSpace(GeneSpace[Genome]):
     """All genomes of `min_stages` to `max_stages` stages of 1 to `max_slots` slots.
 
     Stage s (0-based) is base_width x 2^s x one of `width_factors` channels wide and works at half the resolution of
@@ -61,7 +57,8 @@ class EvonasSpace:
     kernel_sizes: tuple[int, ...] = (1, 3, 5, 7)
     separable: bool = True
 
-    name = "evonas"
+    name: ClassVar[str] = "evonas"
+    genome_type: ClassVar[type] = Genome
 
     def __post_init__(self) -> None:
         for option, low in (
@@ -171,11 +168,6 @@ class EvonasSpace:
         """Every gene of `genome` that has an alternative in this space."""
         return genes(self, genome)
 
-    def mutate(self, genome: Genome, *, rng: np.random.Generator) -> Genome:
-        """A copy with one or more genes changed, each scale with the same chance."""
-        mutated: Genome = mutate_genes(self, genome, rng=rng)
-        return mutated
-
     def crossover(self, first: Genome, second: Genome, *, rng: np.random.Generator) -> Genome:
         """A child with the wiring of `first` (macro) that takes parts of `second` at each scale.
 
@@ -214,13 +206,9 @@ class EvonasSpace:
 
     # reading --------------------------------------------------------------------------------------------------------
 
-    def decode(self, genome: Genome) -> Architecture:
+    def draw(self, genome: Genome) -> Architecture:
         """The architecture of `genome`."""
-        return _decoded(self.input, genome)
-
-    def architecture_id(self, genome: Genome) -> str:
-        """The id of the decoded architecture."""
-        return self.decode(genome).id
+        return decode(genome, input_spec=self.input)
 
     def check(self, genome: Genome) -> None:
         """Refuse a genome outside this space.
@@ -228,29 +216,27 @@ class EvonasSpace:
         Raises:
             IllegalGeneError: the first gene with a value that the space does not offer.
         """
-        _among("stages", len(genome.stages), tuple(range(self.min_stages, self.max_stages + 1)))
-        _among("stem stride", genome.stem.stride, self.stem_strides)
-        _among("stem kernel", genome.stem.kernel, self.kernels())
+        among("stages", len(genome.stages), tuple(range(self.min_stages, self.max_stages + 1)))
+        among("stem stride", genome.stem.stride, self.stem_strides)
+        among("stem kernel", genome.stem.kernel, self.kernels())
         self._check_neuron("stem", genome.stem.neuron)
-        _among("number of feedback edges", len(genome.feedback), tuple(range(self.max_feedback + 1)))
+        among("number of feedback edges", len(genome.feedback), tuple(range(self.max_feedback + 1)))
         for s, stage in enumerate(genome.stages):
-            _among(f"stage {s} width", stage.width, self.widths(s))
-            _among(f"stage {s} slots", len(stage.slots), tuple(range(1, self.max_slots + 1)))
+            among(f"stage {s} width", stage.width, self.widths(s))
+            among(f"stage {s} slots", len(stage.slots), tuple(range(1, self.max_slots + 1)))
         for number, slot in enumerate(genome.slots(), start=1):
-            _among(f"slot {number} motif", slot.motif, self.motifs)
-            _among(
-                f"slot {number} inputs", len(slot.predecessors), tuple(range(1, self.max_predecessors + 1))
-            )
+            among(f"slot {number} motif", slot.motif, self.motifs)
+            among(f"slot {number} inputs", len(slot.predecessors), tuple(range(1, self.max_predecessors + 1)))
             for neuron in (*slot.neurons, *([slot.merge.neuron] if slot.merge and slot.merge.neuron else [])):
                 self._check_neuron(f"slot {number}", neuron)
             for kernel in slot.kernels:
-                _among(f"slot {number} kernel", kernel, self.kernels())
+                among(f"slot {number} kernel", kernel, self.kernels())
 
     def _check_neuron(self, name: str, neuron: Neuron) -> None:
-        _among(f"{name} model", neuron.model, self.models)
-        _among(f"{name} threshold", neuron.v_threshold, self.thresholds)
+        among(f"{name} model", neuron.model, self.models)
+        among(f"{name} threshold", neuron.v_threshold, self.thresholds)
         if neuron.tau is not None:
-            _among(f"{name} tau", neuron.tau, self.taus)
+            among(f"{name} tau", neuron.tau, self.taus)
 
     def summary(self, genome: Genome) -> list[str]:
         """The genome in words, one line for the stem and one per slot."""
@@ -270,29 +256,6 @@ class EvonasSpace:
                     f" {kernels}; {'; '.join(map(str, slot.neurons))}"
                 )
         return lines
-
-    def to_dict(self, genome: Genome) -> dict[str, Any]:
-        """The genome as JSON-ready values."""
-        plain: dict[str, Any] = to_plain(genome)
-        return plain
-
-    def from_dict(self, values: Mapping[str, Any]) -> Genome:
-        """The genome that `to_dict` wrote, checked to be well-formed (`check` tells whether this space has it).
-
-        Raises:
-            GenomeError: a missing or unknown key, a wrong type, an unknown motif or model, an illegal gene.
-        """
-        return from_plain(Genome, values, where="genome")
-
-
-@lru_cache(maxsize=4096)
-def _decoded(spec: InputSpec, genome: Genome) -> Architecture:
-    return decode(genome, input_spec=spec)
-
-
-def _among(gene: str, value: object, legal: Sequence[object]) -> None:
-    if value not in legal:
-        raise IllegalGeneError(f"{gene}: got {value}, this space offers {', '.join(map(str, legal))}")
 
 
 SPACES.register("evonas", EvonasSpace)

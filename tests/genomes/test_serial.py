@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from genomes.architecture import InputSpec
+from genomes.codec import from_plain, to_plain
 from genomes.errors import GenomeError, GenomeFormatError, IllegalGeneError, UnknownNameError
 from genomes.genome import Genome
 from genomes.library import FOLDER, load
 from genomes.micro import Neuron
-from genomes.serial import build_space, from_plain, load_genome, save_genome, to_plain
+from genomes.serial import build_space, load_genome, save_genome
 
 SPEC = InputSpec((3, 16, 16), 10)
 Edit = Callable[[dict[str, Any]], None]

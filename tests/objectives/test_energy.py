@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from evonas.objectives import OBJECTIVES
-from evonas.objectives.energy import ACCUMULATE_PJ, MULTIPLY_ACCUMULATE_PJ, energy_nj, fan_out
+from evonas.objectives.energy import ACCUMULATE_PJ, MULTIPLY_ACCUMULATE_PJ, energy_nj
 from evonas.proxies import Candidate
 from evonas.snn.statistics import COUNTS
 from genomes import library
@@ -153,12 +153,15 @@ def test_the_fan_out_of_a_spike_agrees_with_torch_at_every_place(
 ) -> None:
     for separable in (False, True) if size > 1 else (False,):
         operation = conv(6, size, separable=separable, stride=stride)
-        assert torch.equal(fan_out(operation, height, width), connections(operation, 4, height, width))
+        assert torch.equal(
+            torch.from_numpy(operation.connections((4, height, width))),
+            connections(operation, 4, height, width),
+        )
 
 
 def test_every_connection_of_a_full_image_adds_up_to_the_macs_less_those_in_the_padding() -> None:
-    assert fan_out(conv(6, 1), 8, 8).sum().item() * 4 == conv(6, 1).macs((4, 8, 8))[0]
-    assert fan_out(conv(6, 3), 8, 8).sum().item() == 6 * (3 * 8 - 2) ** 2
+    assert conv(6, 1).connections((4, 8, 8)).sum().item() * 4 == conv(6, 1).macs((4, 8, 8))[0]
+    assert conv(6, 3).connections((4, 8, 8)).sum().item() == 6 * (3 * 8 - 2) ** 2
 
 
 @pytest.mark.parametrize("genome", library.names())

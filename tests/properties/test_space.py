@@ -18,7 +18,7 @@ from evonas.data import load, scoring_batch
 from evonas.rng import generator
 from evonas.snn.network import SpikingNetwork
 from evonas.snn.synapses import ConvolutionSynapse
-from genomes import decoding
+from genomes import canvas, decoding
 from genomes.architecture import Architecture, InputSpec, canonical
 from genomes.genome import Genome
 from genomes.operations import Convolution
@@ -128,7 +128,7 @@ def test_the_id_does_not_depend_on_the_order_in_which_a_genome_is_drawn(
         return canonical(**drawing)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoding, "canonical", capture)
+        patch.setattr(canvas, "canonical", capture)
         architecture = decoding.decode(sampled(space, seed), input_spec=space.input)
     (drawing,) = drawings
     n = len(drawing["nodes"])
