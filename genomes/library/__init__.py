@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from genomes.space import Space
 FOLDER = Path(__file__).parent
 
 
-def names() -> list[str]:
-    """The names of the saved genomes.
+def names(space: str | None = None) -> list[str]:
+    """The names of the saved genomes, of all spaces or of one.
 
-    >>> "spiking_vgg" in names()
+    >>> "spiking_vgg" in names("evonas")
     True
     """
-    return sorted(path.stem for path in FOLDER.glob("*.json"))
+    paths = sorted(FOLDER.glob("*.json"))
+    return [path.stem for path in paths if space in (None, json.loads(path.read_text())["space"])]
 
 
 def load(name: str) -> tuple[Any, Space[Any]]:

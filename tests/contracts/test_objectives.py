@@ -60,7 +60,7 @@ def test_every_proxy_is_an_objective_to_maximise() -> None:
 def test_it_has_direction_scale_and_bounds_that_span_something(name: str, static: bool) -> None:
     objective = OBJECTIVES.get(name)
     assert objective.name == name
-    sample = [decode(library.load(genome)[0], input_spec=SPEC) for genome in library.names()]
+    sample = [decode(library.load(genome)[0], input_spec=SPEC) for genome in library.names("evonas")]
     spec = ObjectiveSpec(
         name=name,
         direction=objective.direction,
@@ -78,15 +78,15 @@ def test_units_and_directions_are_those_of_the_documentation() -> None:
     assert told["rdm"] == ("max", "")
 
 
-@pytest.mark.parametrize("genome", library.names())
+@pytest.mark.parametrize("genome", library.names("evonas"))
 @pytest.mark.parametrize("name", NAMES)
 def test_it_gives_a_finite_number_within_the_bounds_of_the_sample(name: str, genome: str) -> None:
-    sample = [decode(library.load(other)[0], input_spec=SPEC) for other in library.names()]
+    sample = [decode(library.load(other)[0], input_spec=SPEC) for other in library.names("evonas")]
     low, high = OBJECTIVES.get(name).bounds(sample, T, True)
     assert low <= on_library(genome)[name] <= high
 
 
-@pytest.mark.parametrize("genome", library.names())
+@pytest.mark.parametrize("genome", library.names("evonas"))
 def test_the_same_candidate_twice_gives_identical_numbers(genome: str) -> None:
     assert on_library(genome, 0) == on_library(genome, 1)
 

@@ -7,7 +7,7 @@ from genomes.describing import describe
 from genomes.operations import Convolution
 
 
-@pytest.mark.parametrize("name", library.names())
+@pytest.mark.parametrize("name", library.names("evonas"))
 def test_the_totals_are_those_of_the_architecture_and_the_sum_of_the_parts(name: str) -> None:
     genome, space = library.load(name)
     architecture = space.decode(genome)
@@ -30,7 +30,7 @@ def test_the_totals_are_those_of_the_architecture_and_the_sum_of_the_parts(name:
     assert sum(macs) == architecture.macs_per_step
 
 
-@pytest.mark.parametrize("name", library.names())
+@pytest.mark.parametrize("name", library.names("evonas"))
 def test_every_part_has_a_line(name: str) -> None:
     genome, space = library.load(name)
     architecture = space.decode(genome)

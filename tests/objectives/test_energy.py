@@ -164,7 +164,7 @@ def test_every_connection_of_a_full_image_adds_up_to_the_macs_less_those_in_the_
     assert conv(6, 3).connections((4, 8, 8)).sum().item() == 6 * (3 * 8 - 2) ** 2
 
 
-@pytest.mark.parametrize("genome", library.names())
+@pytest.mark.parametrize("genome", library.names("evonas"))
 @pytest.mark.parametrize("n_frames", [1, 4])
 def test_the_objective_agrees_with_a_count_over_all_spikes(genome: str, n_frames: int) -> None:
     spec = InputSpec((2, 8, 8), 10)
@@ -201,7 +201,7 @@ def test_the_objective_agrees_with_a_count_over_all_spikes(genome: str, n_frames
 
 
 def test_the_bounds_hold_every_rate_between_the_lowest_and_saturation() -> None:
-    sample = [decode(library.load(name)[0], input_spec=InputSpec((1, 8, 8), 10)) for name in library.names()]
+    sample = [decode(library.load(name)[0], input_spec=InputSpec((1, 8, 8), 10)) for name in library.names("evonas")]
     low, high = OBJECTIVES.get("energy_nj").bounds(sample, T, True)
     for a in sample:
         for rate in (0.005, 0.3, 1.0):

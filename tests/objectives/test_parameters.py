@@ -17,7 +17,7 @@ SPEC = InputSpec((1, 8, 8), 10)
 PARAMETERS = OBJECTIVES.get("parameters")
 
 
-@pytest.mark.parametrize("genome", library.names())
+@pytest.mark.parametrize("genome", library.names("evonas"))
 def test_it_counts_what_torch_would_learn_without_building_it(
     genome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,7 +39,7 @@ def test_it_needs_no_statistics() -> None:
 
 
 def test_the_bounds_leave_a_margin_around_the_sample() -> None:
-    sample = [decode(library.load(name)[0], input_spec=SPEC) for name in library.names()]
+    sample = [decode(library.load(name)[0], input_spec=SPEC) for name in library.names("evonas")]
     counts = [a.n_parameters for a in sample]
     assert PARAMETERS.bounds(sample, 4, True) == (min(counts) / 10, max(counts) * 10)
 

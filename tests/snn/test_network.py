@@ -7,9 +7,11 @@ from torch import Tensor
 
 from evonas.snn.network import SpikingNetwork, _Run
 from genomes import library
-from genomes.architecture import Architecture, InputSpec
+from genomes.architecture import INPUT, Architecture, InputSpec
+from genomes.canvas import Canvas
 from genomes.decoding import decode
-from genomes.operations import Convolution
+from genomes.micro import Kernel, Neuron
+from genomes.operations import AveragePool, Convolution, Dropout, Linear
 
 SPEC = InputSpec((3, 16, 16), 10)
 T = 4
@@ -38,13 +40,13 @@ def spikes_of(network: SpikingNetwork, x: Tensor) -> dict[int, Tensor]:
     return seen
 
 
-@pytest.mark.parametrize("name", library.names())
+@pytest.mark.parametrize("name", library.names("evonas"))
 def test_the_network_has_the_parameters_that_its_architecture_counts(name: str) -> None:
     network = SpikingNetwork(architecture(name), seed=0)
     assert sum(p.numel() for p in network.parameters()) == network.architecture.n_parameters
 
 
-@pytest.mark.parametrize("name", library.names())
+@pytest.mark.parametrize("name", library.names("evonas"))
 def test_every_node_has_the_shape_that_its_architecture_says(name: str) -> None:
     network = calibrated(name, frames())
     for node, output in spikes_of(network, frames()).items():
@@ -52,7 +54,7 @@ def test_every_node_has_the_shape_that_its_architecture_says(name: str) -> None:
         assert set(output.unique().tolist()) <= {0.0, 1.0}
 
 
-@pytest.mark.parametrize("name", library.names())
+@pytest.mark.parametrize("name", library.names("evonas"))
 def test_scoring_and_a_later_pass_with_the_stored_statistics_agree(name: str) -> None:
     network = SpikingNetwork(architecture(name), seed=0).eval()
     x = frames()
@@ -61,7 +63,7 @@ def test_scoring_and_a_later_pass_with_the_stored_statistics_agree(name: str) ->
         torch.testing.assert_close(network(x, time_steps=T), scored)
 
 
-@pytest.mark.parametrize("name", library.names())
+@pytest.mark.parametrize("name", library.names("evonas"))
 def test_an_image_shown_at_every_step_gives_what_the_still_image_gives(name: str) -> None:
     x = frames()
     network = calibrated(name, x)
@@ -71,7 +73,7 @@ def test_an_image_shown_at_every_step_gives_what_the_still_image_gives(name: str
     torch.testing.assert_close(still, shown)
 
 
-@pytest.mark.parametrize("name", library.names())
+@pytest.mark.parametrize("name", library.names("evonas"))
 def test_no_state_is_left_between_calls_and_samples_do_not_mix(name: str) -> None:
     x = frames()
     network = calibrated(name, x)
@@ -83,7 +85,7 @@ def test_no_state_is_left_between_calls_and_samples_do_not_mix(name: str) -> Non
     torch.testing.assert_close(together, alone)
 
 
-@pytest.mark.parametrize("name", library.names())
+@pytest.mark.parametrize("name", library.names("evonas"))
 def test_every_parameter_gets_a_gradient(name: str) -> None:
     network = SpikingNetwork(architecture(name), seed=0).train()
     network(frames(), time_steps=T).square().sum().backward()
@@ -92,7 +94,7 @@ def test_every_parameter_gets_a_gradient(name: str) -> None:
         assert value.grad.abs().max() > 0, parameter
 
 
-@pytest.mark.parametrize("name", library.names())
+@pytest.mark.parametrize("name", library.names("evonas"))
 def test_signed_synapses_keep_their_sign_in_the_network_through_three_optimiser_steps(name: str) -> None:
     network = SpikingNetwork(architecture(name), seed=0).train()
     n_checked = 0
@@ -194,3 +196,35 @@ def test_training_mode_tracks_statistics_that_evaluation_mode_uses() -> None:
     frozen = {k: v.clone() for k, v in network.state_dict().items()}
     network(frames(), time_steps=T)
     assert all(torch.equal(frozen[key], value) for key, value in network.state_dict().items())
+
+
+def drawn(*, voters: int = 1) -> Architecture:
+    """Stem, spikes, average pool, dropout, linear, spikes."""
+    canvas = Canvas()
+    lif = Neuron("lif", v_threshold=0.5, tau=2.0, reset="hard")
+    stem = canvas.through(INPUT, Convolution(Kernel(3), 4))
+    features = canvas.through(canvas.spikes(stem, lif), AveragePool(4, 4), Dropout(0.5), Linear(12))
+    return canvas.architecture(SPEC, outputs=[canvas.spikes(features, lif)], voters=voters)
+
+
+def test_a_class_is_the_mean_of_its_voters() -> None:
+    network = SpikingNetwork(drawn(voters=3), seed=0).eval()
+    assert sum(p.numel() for p in network.parameters()) == network.architecture.n_parameters
+    with torch.no_grad():
+        logits = network(frames(), time_steps=T, calibrate=True)
+        rates = _Run(network, time_steps=T, calibrate=False, observe=None).output_rates(frames())
+        votes = network.readout(rates)
+    assert votes.shape == (6, 30)
+    assert logits[:, 2].allclose(votes[:, 6:9].mean(1))
+    assert drawn(voters=3).id != drawn().id
+
+
+def test_dropout_acts_in_training_alone() -> None:
+    network = SpikingNetwork(drawn(), seed=0).train()
+    with torch.no_grad():
+        torch.manual_seed(0)
+        first, second = (network(frames(), time_steps=T) for _ in range(2))
+        assert not torch.equal(first, second)
+        network.eval()
+        first, second = (network(frames(), time_steps=T) for _ in range(2))
+        assert torch.equal(first, second)

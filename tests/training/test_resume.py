@@ -22,7 +22,10 @@ from evonas.snn.network import SpikingNetwork
 from evonas.training import loop
 from evonas.training.loop import CHECKPOINT
 from evonas.training.result import EpochReport, TrainingResult
-from genomes.architecture import InputSpec
+from genomes.architecture import INPUT, InputSpec
+from genomes.canvas import Canvas
+from genomes.micro import Kernel, Neuron
+from genomes.operations import Convolution, Dropout
 from genomes.spaces.evonas import EvonasSpace
 
 Make = Callable[[], nn.Module]
@@ -185,4 +188,26 @@ def test_a_searched_network_learns_digits_and_resumes_bit_for_bit(run: Run, tmp_
     with pytest.raises(_InterruptedError):
         run(cut, digits, tmp_path / "cut", report=_interrupt_after(2))
     assert run(resumed, digits, tmp_path / "cut").test_accuracy == result.test_accuracy
+    assert _same_weights(resumed, whole)
+
+
+def test_the_masks_of_dropout_are_those_of_an_uninterrupted_training(
+    run: Run, images: Dataset, tmp_path: Path
+) -> None:
+    def with_dropout() -> SpikingNetwork:
+        canvas = Canvas()
+        lif = Neuron("lif", v_threshold=0.5, tau=2.0, reset="hard")
+        stem = canvas.spikes(canvas.through(INPUT, Convolution(Kernel(3), 4)), lif)
+        output = canvas.spikes(canvas.through(stem, Dropout(0.5), Convolution(Kernel(3), 4)), lif)
+        spec = InputSpec(images.spec.shape, images.spec.n_classes)
+        return SpikingNetwork(canvas.architecture(spec, outputs=[output]), seed=0)
+
+    whole, cut, resumed = (with_dropout() for _ in range(3))
+    run(whole, images, tmp_path / "whole")
+    with pytest.raises(_InterruptedError):
+        run(cut, images, tmp_path / "cut", report=_interrupt_after(2))
+    torch.manual_seed(99)  # the global generator must not matter
+    before = torch.get_rng_state()
+    run(resumed, images, tmp_path / "cut")
+    assert torch.equal(torch.get_rng_state(), before)
     assert _same_weights(resumed, whole)
