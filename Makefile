@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
 # A misspelt variable would silently start the default run.
-VARIABLES := DATASET DATA_DIR SPACE POPULATION GENERATIONS WORKERS SEED RUN CSV FIGURE ELITE EPOCHS DEVICE PYTHON VENV
+VARIABLES := DATASET DATA_DIR SPACE POPULATION GENERATIONS WORKERS SEED RUN CSV FIGURE ELITE EPOCHS DEVICE NAME SIZE PYTHON VENV
 UNKNOWN := $(filter-out $(VARIABLES),$(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $(v))),$(v))))
 ifneq ($(strip $(UNKNOWN)),)
 $(error unknown variable $(UNKNOWN); known: $(VARIABLES))
@@ -21,7 +21,7 @@ endif
 flag = $(if $(strip $(2)), $(1) '$(strip $(2))')
 need_run = $(if $(strip $(RUN)),,$(error say which run: make $@ RUN=runs/<name>))
 
-.PHONY: help install evolve resume front train test test-slow lint format bench clean
+.PHONY: help install evolve resume front train experiment test test-slow lint format bench clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ front: $(STAMP) ## Print the front of RUN=runs/<name>; CSV= FIGURE=
 
 train: $(STAMP) ## Train a network of RUN=runs/<name>, the knee if not ELITE=; EPOCHS= DEVICE=
 	$(need_run)$(BIN)/evonas train '$(RUN)'$(call flag,--elite,$(ELITE))$(call flag,--epochs,$(EPOCHS))$(call flag,--device,$(DEVICE))
+
+experiment: $(STAMP) ## Answer the question of NAME=<one of experiments/>; SIZE=smoke|small|paper DATA_DIR= WORKERS= DEVICE= RUN=
+	$(if $(strip $(NAME)),,$(error say which experiment: make $@ NAME=<one of experiments/>))$(BIN)/evonas experiment '$(strip $(NAME))'$(call flag,--size,$(SIZE))$(call flag,--run-dir,$(RUN))$(call flag,--data-dir,$(DATA_DIR))$(call flag,--workers,$(WORKERS))$(call flag,--device,$(DEVICE))
 
 test: $(STAMP) ## Run every fast test
 	$(BIN)/python -m pytest -m 'not slow'

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evonas.runs.experiment_table import ExperimentResult, load_experiment
     from evonas.runs.results import Run, load_run
 
-__all__ = ["Run", "__version__", "load_run"]
+__all__ = ["ExperimentResult", "Run", "__version__", "load_experiment", "load_run"]
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,10 @@ def __getattr__(name: str) -> Any:
         from evonas.runs import results
 
         return getattr(results, name)
+    if name in ("ExperimentResult", "load_experiment"):
+        from evonas.runs import experiment_table
+
+        return getattr(experiment_table, name)
     raise AttributeError(f"module 'evonas' has no attribute '{name}'")
 
 

@@ -1,4 +1,4 @@
-"""The command line: evolve, resume, front, describe, train.
+"""The command line: evolve, resume, front, describe, train, experiment.
 
 Exit codes: 0 done, 2 bad input, 130 interrupted, 1 anything else. An error is one line on standard error.
 torch, ray, pandas and scipy are imported inside the commands, so that `--help` answers at once.
@@ -43,6 +43,10 @@ Generations = Annotated[
     int | None, typer.Option(metavar="G", help="Last generation; 0 is the random first one.")
 ]
 Workers = Annotated[int | None, typer.Option(metavar="W", help="Worker processes.")]
+DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help="Where the data lie or are put.")]
+Device = Annotated[
+    str | None, typer.Option(metavar="cpu|cuda", help="Where to train; cuda uses mixed precision.")
+]
 
 
 class _UsageError(EvonasError):
@@ -76,9 +80,7 @@ def evolve(
     dataset: Annotated[
         str | None, typer.Option(metavar="D|FILE.npz", help="A data set by name, or a file of your own.")
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the data lie or are put.")
-    ] = None,
+    data_dir: DataDir = None,
     space: Annotated[str | None, typer.Option(metavar="S", help="The search space.")] = None,
     population: Annotated[int | None, typer.Option(metavar="N", help="Genomes per generation.")] = None,
     generations: Generations = None,
@@ -183,15 +185,44 @@ def train(
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(metavar="E", help="Passes over the training split.")] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="cpu|cuda", help="Where; cuda uses mixed precision.")
-    ] = None,
+    device: Device = None,
 ) -> None:
     """Train a network of the front in full; the same command again goes on where it was stopped."""
     with _reported("train", run_dir) as reporter:
         from evonas import pipeline
 
         pipeline.train(run_dir, elite=elite, epochs=epochs, device=device, reporter=reporter)
+
+
+@app.command()
+def experiment(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FILE.toml", help="An experiment of experiments/, or its file.")
+    ],
+    size: Annotated[str, typer.Option(metavar="S", help="One of the sizes in the file.")] = "smoke",
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of its runs and table; runs/NAME-SIZE if not given."),
+    ] = None,
+    data_dir: DataDir = None,
+    workers: Workers = None,
+    device: Device = None,
+) -> None:
+    """Make the runs of an experiment and print its table; the same command again goes on where it was stopped."""
+    from evonas.runs import experiment as experiments
+
+    flags = {
+        "data.root": None if data_dir is None else str(data_dir),
+        "evaluation.workers": workers,
+        "training.device": device,
+    }
+    plan = experiments.plan(experiments.find(name), size=size, flags=flags)
+    given = {"run-dir": run_dir, "data-dir": data_dir, "workers": workers, "device": device}
+    options = [f" --{option} {value}" for option, value in given.items() if value is not None]
+    with _reported(f"experiment {name} --size {size}{''.join(options)}", on_folder=False) as reporter:
+        from evonas import pipeline
+
+        pipeline.experiment(plan, folder=run_dir, reporter=reporter)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -231,8 +262,11 @@ def _run(arguments: list[str]) -> int:
 
 
 @contextlib.contextmanager
-def _reported(verb: str, run_dir: Path | None = None) -> Iterator[Reporter]:
-    """A reporter that gives the terminal back in the end, and says how to go on when interrupted."""
+def _reported(verb: str, run_dir: Path | None = None, *, on_folder: bool = True) -> Iterator[Reporter]:
+    """A reporter that gives the terminal back in the end, and says how to go on when interrupted.
+
+    That is by `verb` and the folder of the run, or by `verb` alone if not `on_folder`.
+    """
     from evonas.runs.progress import command_name, reporter
 
     shown = reporter()
@@ -243,7 +277,8 @@ def _reported(verb: str, run_dir: Path | None = None) -> Iterator[Reporter]:
         if isinstance(stop, SystemExit) and stop.code != signal.SIGTERM:
             raise
         folder = shown.folder or run_dir
-        hint = f"go on with: {command_name()} {verb} {folder}" if folder else "nothing was written yet"
+        command = f"{verb} {folder}" if on_folder else verb
+        hint = f"go on with: {command_name()} {command}" if folder else "nothing was written yet"
         raise _Interrupted(hint) from None
     finally:
         shown.close()

@@ -13,13 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from genomes.drawing import INPUT, Draft, Drawing, Synapse, shapes
 from genomes.errors import IllegalGeneError
-from genomes.graph import canonical_order, components, levels, reachable
+from genomes.graph import canonical_order, components, levels
 from genomes.micro import NEURON_MODELS, Neuron
-from genomes.operations import Identity, Operation, Shape
-
-INPUT = 0
-"""The index of the input node."""
+from genomes.operations import Shape
 
 BYTES = 4
 """Bytes of one stored number (32-bit float)."""
@@ -50,16 +48,6 @@ class Node:
     merge: str
     shape: Shape
     neuron: Neuron | None = None
-
-
-@dataclass(frozen=True)
-class Synapse:
-    """A connection from node `source` to node `target`; `delay` is 0 or 1 time step."""
-
-    source: int
-    target: int
-    operation: Operation
-    delay: int = 0
 
 
 @dataclass(frozen=True)
@@ -188,14 +176,6 @@ class Architecture:
         return any(s.delay for s in self.synapses)
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A node as drawn by a decoder: `merge` and `neuron` as in `Node`; its shape follows from its synapses."""
-
-    merge: str
-    neuron: Neuron | None = None
-
-
 def canonical(
     *,
     input_spec: InputSpec,
@@ -213,30 +193,31 @@ def canonical(
         IllegalGeneError: no output can be reached from the input, a cycle without delay, on a cycle an operation that
             needs all time steps at once, or shapes that do not fit.
     """
-    # Dead parts go first, and again after each skip: whether a node can be skipped depends on who reads it.
-    drawn = _live(_Drawing(list(nodes), list(synapses), list(outputs)))
-    while _skip_one(drawn):
-        drawn = _live(drawn)
-    shapes = _shapes(drawn, input_spec.shape)
+    drawing = Drawing(nodes, synapses, outputs)
+    drawing.skip_what_hands_on()
+    drafts, drawn, ends = drawing.renumbered()
     try:
-        level = levels(len(drawn.nodes), [(s.source, s.target) for s in drawn.synapses if not s.delay])
+        level = levels(len(drafts), [(s.source, s.target) for s in drawn if not s.delay])
     except ValueError as error:
         raise IllegalGeneError(f"architecture: {error}") from error
-    placed = [Node(_merge(drawn, i), shapes[i], node.neuron) for i, node in enumerate(drawn.nodes)]
-    colours = [(level[i], repr(node), drawn.outputs.count(i)) for i, node in enumerate(placed)]
-    order = canonical_order(
-        colours, [(s.source, s.target, f"{s.delay} {s.operation!r}") for s in drawn.synapses]
-    )
+    placed = [
+        Node(draft.merge, shape, draft.neuron)
+        for draft, shape in zip(drafts, shapes(drafts, drawn, input_shape=input_spec.shape), strict=True)
+    ]
+    n_ends = Counter(ends)
+    # A node that is driven by feedback alone has level 0 too, but the input comes first.
+    colours = [(level[i], i != INPUT, repr(node), n_ends[i]) for i, node in enumerate(placed)]
+    order = canonical_order(colours, [(s.source, s.target, f"{s.delay} {s.operation!r}") for s in drawn])
     number = {old: new for new, old in enumerate(order)}
     renumbered = sorted(
-        (replace(s, source=number[s.source], target=number[s.target]) for s in drawn.synapses),
+        (replace(s, source=number[s.source], target=number[s.target]) for s in drawn),
         key=lambda s: (s.target, s.source, s.delay, repr(s.operation)),
     )
     architecture = Architecture(
         input=input_spec,
         nodes=tuple(placed[i] for i in order),
         synapses=tuple(renumbered),
-        outputs=tuple(sorted(number[i] for i in drawn.outputs)),
+        outputs=tuple(sorted(number[i] for i in ends)),
         voters=voters,
     )
     _check_sequences(architecture)
@@ -251,99 +232,3 @@ def _check_sequences(architecture: Architecture) -> None:
             raise IllegalGeneError(
                 f"architecture: '{synapse.operation}' needs all time steps at once and cannot lie on a feedback cycle"
             )
-
-
-@dataclass
-class _Drawing:
-    nodes: list[Draft]
-    synapses: list[Synapse]
-    outputs: list[int]
-
-    def into(self, node: int) -> list[Synapse]:
-        return [s for s in self.synapses if s.target == node]
-
-
-def _weighs(synapse: Synapse) -> bool:
-    return synapse.operation.n_parameters((1, 1, 1)) > 0
-
-
-def _hands_on(synapse: Synapse) -> bool:
-    return isinstance(synapse.operation, Identity) and not synapse.delay
-
-
-def _merge(drawn: _Drawing, node: int) -> str:
-    """The merge of a node; with a single synapse adding and stacking are the same."""
-    return "add" if len(drawn.into(node)) == 1 else drawn.nodes[node].merge
-
-
-def _skip_one(drawn: _Drawing) -> bool:
-    """Skip one node that only hands on, or return False; a skipped node is left without consumers.
-
-    It can be skipped if it has a single incoming identity, or if a consumer can take over its synapses: one that merges
-    alike (weights must not be doubled, so then it has to be the only consumer) or one that reads nothing else.
-    """
-    uses = Counter([s.source for s in drawn.synapses] + drawn.outputs)
-    passive = [
-        (i, drawn.into(i))
-        for i, node in enumerate(drawn.nodes)
-        if i != INPUT and not node.neuron and uses[i] and not any(s.source == i for s in drawn.into(i))
-    ]
-    # All single identities go first: how many consumers a node has, and whether they merge alike, depends on them.
-    for i, into in passive:
-        if len(into) == 1 and _hands_on(into[0]):
-            source = into[0].source
-            drawn.synapses = [replace(s, source=source) if s.source == i else s for s in drawn.synapses]
-            drawn.outputs = [source if o == i else o for o in drawn.outputs]
-            return True
-    for i, into in passive:
-        for out in [s for s in drawn.synapses if into and s.source == i and _hands_on(s)]:
-            doubles = uses[i] > 1 and any(map(_weighs, into))
-            alike = _merge(drawn, out.target) == _merge(drawn, i) and not doubles
-            if alike or (uses[i] == 1 and len(drawn.into(out.target)) == 1):
-                drawn.nodes[out.target] = replace(drawn.nodes[out.target], merge=_merge(drawn, i))
-                drawn.synapses.remove(out)
-                drawn.synapses += [replace(s, target=out.target) for s in into]
-                return True
-    return False
-
-
-def _live(drawn: _Drawing) -> _Drawing:
-    """What lies on a way from the input to an output, numbered anew."""
-    edges = [(s.source, s.target) for s in drawn.synapses]
-    driven = reachable([INPUT], edges)
-    used = reachable(drawn.outputs, [(target, source) for source, target in edges])
-    alive = sorted(driven & used)
-    if INPUT not in alive or INPUT in drawn.outputs:
-        raise IllegalGeneError("architecture: no output is reached from the input; connect at least one path")
-    number = {old: new for new, old in enumerate(alive)}
-    kept = [
-        replace(s, source=number[s.source], target=number[s.target])
-        for s in drawn.synapses
-        if s.source in number and s.target in number
-    ]
-    outputs = [number[o] for o in drawn.outputs if o in number]
-    return _Drawing([drawn.nodes[i] for i in alive], kept, outputs)
-
-
-def _shapes(drawn: _Drawing, input_shape: Shape) -> dict[int, Shape]:
-    """The shape of every node, from what its synapses bring."""
-    shapes = {INPUT: input_shape}
-    waiting = [i for i in range(len(drawn.nodes)) if i != INPUT]
-    while waiting:
-        for i in waiting:
-            stacks = drawn.nodes[i].merge == "concatenate"
-            known = [s.operation.out_shape(shapes[s.source]) for s in drawn.into(i) if s.source in shapes]
-            if known and (not stacks or len(known) == len(drawn.into(i))):
-                shapes[i] = (sum(shape[0] for shape in known), *known[0][1:]) if stacks else known[0]
-                waiting.remove(i)
-                break
-        else:
-            raise IllegalGeneError(
-                "architecture: nodes that stack channels form a cycle, their width has no bound"
-            )
-    for i, node in enumerate(drawn.nodes):
-        brought = [s.operation.out_shape(shapes[s.source]) for s in drawn.into(i)]
-        first = 1 if node.merge == "concatenate" else 0
-        if min(shapes[i]) < 1 or any(shape[first:] != shapes[i][first:] for shape in brought):
-            raise IllegalGeneError(f"architecture: node {i} is {shapes[i]}, but its synapses bring {brought}")
-    return shapes

@@ -11,11 +11,15 @@ from typing import Any
 from genomes.errors import GenomeFormatError
 from genomes.registry import nearest
 
+ADDED_LATER: Mapping[str, bool] = {"added later": True}
+"""Metadata of a field that older files lack: it is written only where it differs from its default."""
+
 
 def to_plain(value: Any) -> Any:
     """A frozen dataclass as JSON-ready values: dicts, lists, numbers, strings."""
     if dataclasses.is_dataclass(value):
-        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = [(f, getattr(value, f.name)) for f in dataclasses.fields(value)]
+        return {f.name: to_plain(v) for f, v in fields if f.metadata != ADDED_LATER or v != f.default}
     return [to_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
@@ -44,14 +48,15 @@ def _load(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise GenomeFormatError(f"{where}: expected an object, got {value!r}")
         hints = typing.get_type_hints(kind)
-        names = [f.name for f in dataclasses.fields(kind)]
+        fields = dataclasses.fields(kind)
+        names = [f.name for f in fields]
         for key in value:
             if key not in names:
                 raise GenomeFormatError(f"{where}: unknown key '{key}'; {nearest(str(key), names)}")
-        missing = [name for name in names if name not in value]
+        missing = [f.name for f in fields if f.name not in value and f.metadata != ADDED_LATER]
         if missing:
             raise GenomeFormatError(f"{where}: missing key '{missing[0]}'")
-        return kind(**{name: _load(hints[name], value[name], f"{where}.{name}") for name in names})
+        return kind(**{key: _load(hints[key], given, f"{where}.{key}") for key, given in value.items()})
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:

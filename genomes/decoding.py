@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from genomes.architecture import INPUT, Architecture, Draft, InputSpec
 from genomes.canvas import Canvas
-from genomes.genome import Genome, Slot
+from genomes.genome import Genome, Merge, Slot
 from genomes.meso import INPUT as SLOT_INPUT
 from genomes.meso import MOTIFS
 from genomes.micro import Kernel
-from genomes.operations import Convolution, MaxPool, Resize
+from genomes.operations import Convolution, Identity, MaxPool, Resize, SpatialAttention
 
 ADAPTER = Kernel(1)
 """The kernel of an adapter, the unsigned synapse that brings a signal to another width."""
@@ -22,11 +22,12 @@ def decode(genome: Genome, *, input_spec: InputSpec) -> Architecture:
     - The stem is an unsigned convolution of the input into a layer of neurons, as wide as the first stage.
     - A slot reads its predecessors' spikes, max-pooled to its own resolution, and joins them by its merge rule.
     - Within a slot the motif is drawn with one signed synapse per edge; its outputs are stacked.
+    - In a slot with attention each population is a sum of currents, and the attention leads from it to the neurons.
     - Macro feedback is an adapter with a delay of one time step into the first population of the target's motif.
     - The readout reads every slot (or stem) that no other slot reads.
 
     Raises:
-        IllegalGeneError: the input is too small for the number of stages.
+        IllegalGeneError: the input is too small for the number of stages; a slot with attention on a feedback cycle.
     """
     canvas = _StageCanvas()
     stem = canvas.add(Draft("add", genome.stem.neuron))
@@ -38,7 +39,8 @@ def decode(genome: Genome, *, input_spec: InputSpec) -> Architecture:
     for s, stage in enumerate(genome.stages):
         for slot in stage.slots:
             sources = [canvas.pooled(outputs[k], 2 ** (s - stage_of[k])) for k in slot.predecessors]
-            entry, output = _draw_slot(canvas, slot, sources, width=stage.width)
+            widths = [genome.stages[stage_of[k]].width for k in slot.predecessors]
+            entry, output = _draw_slot(canvas, slot, sources, widths=widths, width=stage.width)
             entries.append(entry)
             outputs.append(output)
             stage_of.append(s)
@@ -74,22 +76,39 @@ class _StageCanvas(Canvas):
         return self._pooled[source, size]
 
 
-def _draw_slot(canvas: Canvas, slot: Slot, sources: Sequence[int], *, width: int) -> tuple[int, int]:
-    """Draw one slot; returns the node that feedback enters and the node that leaves."""
-    if slot.merge and slot.merge.rule == "add":
-        adapter = Convolution(ADAPTER, channels=width)
-        entry = canvas.join(sources, adapter, neuron=slot.merge.neuron)
-    else:
-        entry = canvas.stacked(sources)
+def _draw_slot(
+    canvas: Canvas, slot: Slot, sources: Sequence[int], *, widths: Sequence[int], width: int
+) -> tuple[int, int]:
+    """Draw one slot that reads `sources` of `widths` channels; returns the node that feedback enters and the output."""
+    entry = _merged(canvas, slot.merge, sources, widths=widths, width=width)
     motif = MOTIFS.get(slot.motif)
-    populations = [canvas.add(Draft("add", neuron)) for neuron in slot.neurons]
+    currents = populations = [canvas.add(Draft("add", neuron)) for neuron in slot.neurons]
+    if slot.attention:
+        currents = [canvas.add(Draft("add")) for _ in slot.neurons]
+        for current, population in zip(currents, populations, strict=True):
+            canvas.connect(current, population, SpatialAttention(slot.attention))
     for edge, kernel in zip(motif.edges, slot.kernels, strict=True):
         source = entry if edge.source == SLOT_INPUT else populations[edge.source]
         channels = motif.width(edge.target, slot_width=width)
         operation = Convolution(kernel, channels=channels, sign=edge.sign)
-        canvas.connect(source, populations[edge.target], operation, delay=edge.delay)
+        canvas.connect(source, currents[edge.target], operation, delay=edge.delay)
     outputs = [populations[i] for i in motif.outputs]
-    return populations[0], canvas.stacked(outputs)
+    return currents[0], canvas.stacked(outputs)
+
+
+def _merged(
+    canvas: Canvas, merge: Merge | None, sources: Sequence[int], *, widths: Sequence[int], width: int
+) -> int:
+    """Draw how a slot joins what it reads; returns the node that it reads then."""
+    adapter = Convolution(ADAPTER, channels=width)
+    if merge and merge.rule == "add":
+        return canvas.join(sources, adapter, neuron=merge.neuron)
+    if merge and merge.rule == "dense_add":
+        total = canvas.add(Draft("add"))
+        for source, channels in zip(sources, widths, strict=True):
+            canvas.connect(source, total, Identity() if channels == width else adapter)
+        return total
+    return canvas.stacked(sources)
 
 
 def _entry_width(genome: Genome, number: int, stage: int) -> int:

@@ -44,8 +44,9 @@ def _synapse(architecture: Architecture, index: int) -> str:
     if synapse.delay:
         text += f", {synapse.delay} step late"
     n_parameters = synapse.operation.n_parameters(architecture.nodes[synapse.source].shape)
-    if n_parameters:
-        text += f", {n_parameters:,} parameters, {architecture.macs(synapse):,} MACs"
+    for number, unit in ((n_parameters, "parameters"), (architecture.macs(synapse), "MACs")):
+        if number:
+            text += f", {number:,} {unit}"
     return text
 
 

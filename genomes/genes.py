@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,8 @@ import numpy as np
 from genomes.genome import Genome, Merge, Slot
 from genomes.macro import (
     last_slot,
+    off_cycles,
+    settled,
     with_another_slot,
     with_another_stage,
     with_predecessors,
@@ -19,7 +21,8 @@ from genomes.macro import (
     without_last_stage,
     without_slot,
 )
-from genomes.micro import NEURON_MODELS, RESETS, Kernel, Neuron
+from genomes.micro import Kernel, Neuron
+from genomes.neuron_choice import neuron_genes, others
 from genomes.space import Gene
 from genomes.variation import pick
 
@@ -34,7 +37,31 @@ def genes(space: EvonasSpace, genome: Genome) -> list[Gene[Genome]]:
     found = [*_macro_genes(space, genome), *_stem_genes(space, genome)]
     for number, slot in enumerate(genome.slots(), start=1):
         found += _slot_genes(space, genome, number, slot)
-    return [gene for gene in found if gene.alternatives]
+    if space.attention:
+        found += _attention_genes(space, genome)
+    return [replace(gene, change=_settling(gene.change)) for gene in found if gene.alternatives]
+
+
+def _settling(
+    change: Callable[[Any, np.random.Generator], Genome],
+) -> Callable[[Any, np.random.Generator], Genome]:
+    return lambda value, rng: settled(change(value, rng))
+
+
+def _attention_genes(space: EvonasSpace, genome: Genome) -> list[Gene[Genome]]:
+    """One gene per slot off every feedback cycle: no attention, or a variant."""
+    legal = off_cycles(genome)
+    found = []
+    for number, slot in enumerate(genome.slots(), start=1):
+
+        def change_attention(
+            variant: str | None, rng: np.random.Generator, number: int = number, slot: Slot = slot
+        ) -> Genome:
+            return with_slot(genome, number, replace(slot, attention=variant))
+
+        variants = others((None, *space.attention), slot.attention) if number in legal else ()
+        found.append(Gene("meso", f"slot {number} attention", slot.attention, variants, change_attention))
+    return found
 
 
 def _macro_genes(space: EvonasSpace, genome: Genome) -> list[Gene[Genome]]:
@@ -66,7 +93,7 @@ def _macro_genes(space: EvonasSpace, genome: Genome) -> list[Gene[Genome]]:
                 "macro",
                 f"stage {s} width",
                 stage.width,
-                _others(space.widths(s), stage.width),
+                others(space.widths(s), stage.width),
                 change_width,
             )
         )
@@ -118,17 +145,17 @@ def _stem_genes(space: EvonasSpace, genome: Genome) -> list[Gene[Genome]]:
             "macro",
             "stem stride",
             stem.stride,
-            _others(space.stem_strides, stem.stride),
+            others(space.stem_strides, stem.stride),
             lambda stride, rng: set_stem(stride=stride),
         ),
         Gene(
             "micro",
             "stem kernel",
             stem.kernel,
-            _others(space.kernels(), stem.kernel),
+            others(space.kernels(), stem.kernel),
             lambda kernel, rng: set_stem(kernel=kernel),
         ),
-        *_neuron_genes(space, "stem", stem.neuron, lambda neuron: set_stem(neuron=neuron)),
+        *neuron_genes(space, "stem", stem.neuron, lambda neuron: set_stem(neuron=neuron)),
     ]
 
 
@@ -141,15 +168,15 @@ def _slot_genes(space: EvonasSpace, genome: Genome, number: int, slot: Slot) -> 
         return put(motif=motif, neurons=neurons, kernels=kernels)
 
     def change_merge(rule: str, rng: np.random.Generator) -> Genome:
-        return put(merge=Merge(rule, space.sample_neuron(rng) if rule == "add" else None))
+        return put(merge=space.merge(rule, rng))
 
     name = f"slot {number}"
-    found = [Gene("meso", f"{name} motif", slot.motif, _others(space.motifs, slot.motif), change_motif)]
+    found = [Gene("meso", f"{name} motif", slot.motif, others(space.motifs, slot.motif), change_motif)]
     if slot.merge:
-        rules = _others(("add", "concatenate"), slot.merge.rule)
+        rules = others(space.merges, slot.merge.rule)
         found.append(Gene("macro", f"{name} merge", slot.merge.rule, rules, change_merge))
         if slot.merge.neuron:
-            found += _neuron_genes(
+            found += neuron_genes(
                 space, f"{name} merge", slot.merge.neuron, lambda neuron: put(merge=Merge("add", neuron))
             )
     for i, neuron in enumerate(slot.neurons):
@@ -157,53 +184,14 @@ def _slot_genes(space: EvonasSpace, genome: Genome, number: int, slot: Slot) -> 
         def put_neuron(new: Neuron, i: int = i) -> Genome:
             return put(neurons=_with(slot.neurons, i, new))
 
-        found += _neuron_genes(space, f"{name} neuron {i}", neuron, put_neuron)
+        found += neuron_genes(space, f"{name} neuron {i}", neuron, put_neuron)
     for i, kernel in enumerate(slot.kernels):
 
         def put_kernel(new: Kernel, rng: np.random.Generator, i: int = i) -> Genome:
             return put(kernels=_with(slot.kernels, i, new))
 
-        found.append(
-            Gene("micro", f"{name} kernel {i}", kernel, _others(space.kernels(), kernel), put_kernel)
-        )
+        found.append(Gene("micro", f"{name} kernel {i}", kernel, others(space.kernels(), kernel), put_kernel))
     return found
-
-
-def _neuron_genes(
-    space: EvonasSpace, name: str, neuron: Neuron, put: Callable[[Neuron], Genome]
-) -> list[Gene[Genome]]:
-    def change_model(model: str, rng: np.random.Generator) -> Genome:
-        tau = (neuron.tau or pick(space.taus, rng)) if NEURON_MODELS.get(model).leaky else None
-        return put(replace(neuron, model=model, tau=tau))
-
-    return [
-        Gene("micro", f"{name} model", neuron.model, _others(space.models, neuron.model), change_model),
-        Gene(
-            "micro",
-            f"{name} threshold",
-            neuron.v_threshold,
-            _others(space.thresholds, neuron.v_threshold),
-            lambda value, rng: put(replace(neuron, v_threshold=value)),
-        ),
-        Gene(
-            "micro",
-            f"{name} tau",
-            neuron.tau,
-            () if neuron.tau is None else _others(space.taus, neuron.tau),
-            lambda value, rng: put(replace(neuron, tau=value)),
-        ),
-        Gene(
-            "micro",
-            f"{name} reset",
-            neuron.reset,
-            _others(RESETS, neuron.reset),
-            lambda value, rng: put(replace(neuron, reset=value)),
-        ),
-    ]
-
-
-def _others(options: Sequence[T], value: T) -> tuple[T, ...]:
-    return tuple(option for option in options if option != value)
 
 
 def _with(parts: tuple[T, ...], index: int, part: T) -> tuple[T, ...]:

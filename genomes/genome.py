@@ -7,13 +7,15 @@ feedback runs from a later slot to an earlier one and takes one time step.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from genomes.attention import ATTENTIONS
+from genomes.codec import ADDED_LATER
 from genomes.errors import IllegalGeneError
 from genomes.meso import MOTIFS
 from genomes.micro import Kernel, Neuron
 
-MERGES = ("add", "concatenate")
+MERGES = ("add", "concatenate", "dense_add")
 STRIDES = (1, 2)
 
 
@@ -22,7 +24,11 @@ class Merge:
     """How a slot joins several inputs.
 
     "concatenate" stacks the spikes of the predecessors. "add" sends each through a 1 x 1 convolution and sums the
-    currents in one more layer of neurons, `neuron`.
+    currents in one more layer of neurons, `neuron`. "dense_add" sums the spikes as they are, with no neuron on the sum;
+    a predecessor of another width goes through a 1 x 1 convolution first.
+
+    The last is our reading of the densely additive connection of Li, Lei and Yang, "Rethinking Residual Connection in
+    Training Large-Scale Spiking Neural Networks", arXiv 2311.05171, whose formula is not known to us.
     """
 
     rule: str
@@ -42,7 +48,9 @@ class Slot:
     """One place of the macro graph: its motif (meso), its neurons and kernels (micro), what it reads (macro).
 
     `neurons` has one entry per population of the motif and `kernels` one per edge, in the motif's order. `merge` is
-    None for a slot with a single predecessor, which it reads directly.
+    None for a slot with a single predecessor, which it reads directly. With `attention`, a name of `genomes.attention`,
+    the summed current of every population of the motif goes through a spatial attention of its own; such a slot lies on
+    no feedback cycle.
     """
 
     motif: str
@@ -50,6 +58,7 @@ class Slot:
     kernels: tuple[Kernel, ...]
     predecessors: tuple[int, ...]
     merge: Merge | None = None
+    attention: str | None = field(default=None, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         motif = MOTIFS.get(self.motif)
@@ -67,6 +76,8 @@ class Slot:
             )
         if (len(self.predecessors) > 1) != (self.merge is not None):
             raise IllegalGeneError(f"slot: {len(self.predecessors)} predecessors, got merge {self.merge}")
+        if self.attention is not None:
+            ATTENTIONS.get(self.attention)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ A graph is given as its number of nodes and a list of (source, target) pairs, or
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,6 +67,7 @@ def components(n: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
     order: dict[int, int] = {}
     low: dict[int, int] = {}
     path: list[int] = []
+    on_path: set[int] = set()
     found: list[list[int]] = []
     for root in range(n):
         if root in order:
@@ -73,24 +75,28 @@ def components(n: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
         work = [(root, iter(following[root]))]
         order[root] = low[root] = len(order)
         path.append(root)
+        on_path.add(root)
         while work:
             node, targets = work[-1]
             for target in targets:
                 if target not in order:
                     order[target] = low[target] = len(order)
                     path.append(target)
+                    on_path.add(target)
                     work.append((target, iter(following[target])))
                     break
-                if target in path:
+                if target in on_path:
                     low[node] = min(low[node], order[target])
             else:
                 work.pop()
                 if work:
                     low[work[-1][0]] = min(low[work[-1][0]], low[node])
                 if low[node] == order[node]:
-                    cut = path.index(node)
-                    found.append(sorted(path[cut:]))
-                    del path[cut:]
+                    group = [path.pop()]
+                    while group[-1] != node:
+                        group.append(path.pop())
+                    on_path.difference_update(group)
+                    found.append(sorted(group))
     return found[::-1]
 
 
@@ -129,7 +135,8 @@ def canonical_order(colours: Sequence[Any], edges: Sequence[tuple[int, int, str]
         if len(set(rank)) == n:
             return sorted(range(n), key=rank.__getitem__)
         if len(set(rank)) == n_classes:
-            tied = min(r for r in rank if rank.count(r) > 1)
+            size = Counter(rank)
+            tied = min(r for r in rank if size[r] > 1)
             chosen = rank.index(tied)
             rank = _ranks([(r, node != chosen) for node, r in enumerate(rank)])
 

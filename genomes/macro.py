@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from genomes.genome import Genome, Merge, Slot, Stage
+from genomes.graph import components
+from genomes.meso import MOTIFS
 
 
 def with_slot(genome: Genome, number: int, slot: Slot) -> Genome:
@@ -43,6 +45,33 @@ def stage_of(genome: Genome, number: int) -> int:
 def last_slot(genome: Genome, stage: int) -> int:
     """The number of the last slot of stage `stage`."""
     return sum(len(s.slots) for s in genome.stages[: stage + 1])
+
+
+def off_cycles(genome: Genome) -> set[int]:
+    """The slots on no feedback cycle, neither within their motif nor between slots."""
+    edges = [(k, number) for number, slot in enumerate(genome.slots(), start=1) for k in slot.predecessors]
+    groups = components(genome.n_slots + 1, [*edges, *genome.feedback])
+    straight = {group[0] for group in groups if len(group) == 1}
+    return {k for k, slot in enumerate(genome.slots(), start=1) if k in straight and not _loops(slot.motif)}
+
+
+def _loops(name: str) -> bool:
+    motif = MOTIFS.get(name)
+    edges = [(edge.source, edge.target) for edge in motif.edges if edge.source >= 0]
+    groups = components(len(motif.nodes), edges)
+    return len(groups) < len(motif.nodes) or any(source == target for source, target in edges)
+
+
+def settled(genome: Genome) -> Genome:
+    """The genome without attention on feedback cycles, where no slot can wait for all time steps."""
+    if not any(slot.attention for slot in genome.slots()):
+        return genome
+    legal = off_cycles(genome)
+    slots = [
+        slot if number in legal else replace(slot, attention=None)
+        for number, slot in enumerate(genome.slots(), start=1)
+    ]
+    return _rebuilt(genome, slots)
 
 
 def with_another_slot(genome: Genome, stage: int, slot: Slot) -> Genome:

@@ -8,13 +8,15 @@ arrives one time step late. To add a motif, register one more entry at the foot 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from genomes.registry import Registry
 
 INPUT = -1
-"""The source index of an edge that comes from the slot's input."""
+"""The index of the slot's input; a motif with several inputs has them at -1, -2, ..."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +29,24 @@ class MotifNode:
 
 @dataclass(frozen=True)
 class MotifEdge:
-    """A signed synapse between two populations: `sign` is +1 or -1, `delay` is 0 or 1 time step."""
+    """A link between two populations; `delay` is 0 or 1 time step.
+
+    `sign` +1 excites and -1 inhibits, through a convolution; 0 hands the current on as it is. An edge that is `absent`
+    carries nothing, though a published table lists it.
+    """
 
     source: int
     target: int
     sign: int
     delay: int = 0
+    absent: bool = False
 
 
 @dataclass(frozen=True)
 class Motif:
-    """A signed circuit; `outputs` are the populations whose spikes leave the slot, together as wide as the slot.
+    """A signed circuit; `outputs` are the populations whose spikes leave the slot.
 
-    The first population is the one that macro feedback reaches.
+    In the motifs of `MOTIFS` these are together as wide as the slot, and macro feedback reaches the first population.
     """
 
     name: str
@@ -55,17 +62,34 @@ class Motif:
 MOTIFS: Registry[Motif] = Registry("motif")
 
 
-def _motif(name: str, populations: dict[str, Fraction], wiring: str, outputs: str) -> None:
-    """Register a motif from its wiring, e.g. ``"in>P P>I I-P@1"``: ``>`` excites, ``-`` inhibits, ``@1`` is late."""
-    index = {"in": INPUT, **{p: i for i, p in enumerate(populations)}}
+SIGNS = {">": 1, "-": -1, "=": 0, "~": 0}
+"""The links of the wiring language: excites, inhibits, hands on, is absent."""
+
+
+def wired(
+    name: str, populations: Mapping[str, Fraction], wiring: str, *, inputs: str = "in", outputs: str
+) -> Motif:
+    """A motif from its wiring, such as ``"in>P P>I I-P@1"``: a link of `SIGNS` between two names, ``@1`` is late.
+
+    Raises:
+        ValueError: a word that is no edge.
+    """
+    index = {population: i for i, population in enumerate(populations)}
+    index |= {source: INPUT - i for i, source in enumerate(inputs.split())}
     edges = []
     for word in wiring.split():
-        link, _, delay = word.partition("@")
-        source, sign, target = link.partition(">" if ">" in link else "-")
-        edges.append(MotifEdge(index[source], index[target], 1 if sign == ">" else -1, int(delay or 0)))
+        parts = re.fullmatch(r"(\w+)([>=~-])(\w+?)(?:@([01]))?", word)
+        if parts is None:
+            raise ValueError(f"motif '{name}': '{word}' is no edge such as 'in>P' or 'I-P@1'")
+        source, link, target, delay = parts.groups(default="0")
+        edges.append(MotifEdge(index[source], index[target], SIGNS[link], int(delay), absent=link == "~"))
     nodes = tuple(MotifNode(population, share) for population, share in populations.items())
-    motif = Motif(name, nodes, tuple(edges), tuple(index[p] for p in outputs.split()))
-    MOTIFS.register(name, motif)
+    return Motif(name, nodes, tuple(edges), tuple(index[p] for p in outputs.split()))
+
+
+def _motif(name: str, populations: Mapping[str, Fraction], wiring: str, *, outputs: str) -> None:
+    """Register a motif; see `wired`."""
+    MOTIFS.register(name, wired(name, populations, wiring, outputs=outputs))
 
 
 _WHOLE, _HALF, _QUARTER = Fraction(1), Fraction(1, 2), Fraction(1, 4)

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from genomes.attention import ATTENTIONS
 from genomes.micro import Kernel
 
 Shape = tuple[int, int, int]
@@ -143,6 +144,47 @@ class Dropout(_Operation):
 
     def __str__(self) -> str:
         return f"dropout {self.rate:g}"
+
+
+@dataclass(frozen=True)
+class SpatialAttention(_Operation):
+    """Scales a summed current by advance spatial attention; `variant` is a name of `genomes.attention`.
+
+    Parameters do not depend on the number of time steps. That every step's current must be kept until the last one is
+    there is not counted as memory: how many steps there are is not known here.
+
+    Raises:
+        UnknownNameError: no such variant.
+    """
+
+    variant: str
+
+    needs_sequence: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        ATTENTIONS.get(self.variant)
+
+    def n_parameters(self, shape: Shape) -> int:
+        """A 3 x 3 convolution of 2 channels to 1 for each gated set; for the score 2 weights and 3 taps over time."""
+        n_gated = len(ATTENTIONS.get(self.variant).gated)
+        return 5 + 18 * n_gated if n_gated else 0
+
+    def macs(self, shape: Shape) -> tuple[int, int]:
+        """Multiply-accumulates of one time step: (those that read the input, those that read an inner result).
+
+        Of the input, per number: its mean over space, its weighted mean over each gated set, its product with the
+        factor; of inner results: the score (5 per channel), the factor (1 per number) and the 3 x 3 convolutions. These
+        are computed once an inference and counted at every step, an upper bound. Maxima, sorting, sigmoids and
+        divisions are not counted.
+        """
+        channels, height, width = shape
+        n, n_gated = channels * height * width, len(ATTENTIONS.get(self.variant).gated)
+        if not n_gated:
+            return n, 0
+        return n * (2 + n_gated), n + 5 * channels + 18 * height * width * n_gated
+
+    def __str__(self) -> str:
+        return f"attention '{self.variant}'"
 
 
 @dataclass(frozen=True)
@@ -282,6 +324,7 @@ Operation = (
     | AveragePool
     | Resize
     | Dropout
+    | SpatialAttention
     | Normalisation
     | Linear
     | BareConvolution

@@ -17,7 +17,7 @@ from hypothesis import settings
 REPOSITORY = Path(__file__).resolve().parents[1]
 UNPACK = REPOSITORY.parent / "shared" / "data" / "unpack.py"
 ORACLES = REPOSITORY.parent / "shared" / "oracles"
-CIFAR10_FOLDER = "cifar-10-batches-py"
+SPIKENAS_BENCH = REPOSITORY.parent / "shared" / "data" / "spikenas-bench" / "cifar10_dev.csv"
 
 # Set before anything imports torch or NumPy's BLAS, and inherited by the processes that tests start.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -40,20 +40,15 @@ def cifar10_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
     With EVONAS_REQUIRE_REAL_DATA=1 it fails instead of being skipped.
     """
-    _need(_why_no_cifar10())
-    base = tmp_path_factory.getbasetemp()
-    is_parallel = "PYTEST_XDIST_WORKER" in os.environ
-    # The workers of a parallel run share the folder above their own; there the data are unpacked once.
-    root = (base.parent if is_parallel else base) / "real-data"
-    root.mkdir(exist_ok=True)
-    with (root / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (root / "whole").exists():
-            subprocess.run([sys.executable, str(UNPACK), str(root), "cifar10"], check=True)
-            (root / "whole").touch()
-    yield root
-    if not is_parallel:
-        shutil.rmtree(root)  # pytest keeps the folders of the last three runs, and this one is 180 MB
+    _need(_why_not("CIFAR-10") or _why_no_pillow())
+    yield from _unpacked("cifar10", factory=tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def event_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data root that holds 1,100 genuine N-MNIST recordings and the DVS128 objects, as `cifar10_root` does."""
+    _need(_why_not("event recordings"))
+    yield from _unpacked("nmnist", "dvs128", factory=tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +56,13 @@ def oracles() -> Path:
     """The folder of the reference values; where it is missing the test is skipped, or fails as for `cifar10_root`."""
     _need("" if ORACLES.is_dir() else f"reference values needed: {ORACLES} is missing")
     return ORACLES
+
+
+@pytest.fixture(scope="session")
+def spikenas_bench() -> Path:
+    """The table of SpikeNAS-Bench for CIFAR10; where it is missing it goes as with `oracles`."""
+    _need("" if SPIKENAS_BENCH.is_file() else f"benchmark table needed: {SPIKENAS_BENCH} is missing")
+    return SPIKENAS_BENCH
 
 
 def _need(reason: str) -> None:
@@ -71,9 +73,26 @@ def _need(reason: str) -> None:
         pytest.skip(reason)
 
 
-def _why_no_cifar10() -> str:
-    if not UNPACK.is_file():
-        return f"real CIFAR-10 needed: {UNPACK} is missing"
-    if importlib.util.find_spec("PIL") is None:
-        return f"real CIFAR-10 needed: Pillow is missing, which {UNPACK} uses"
-    return ""
+def _why_not(what: str) -> str:
+    return "" if UNPACK.is_file() else f"real {what} needed: {UNPACK} is missing"
+
+
+def _why_no_pillow() -> str:
+    missing = importlib.util.find_spec("PIL") is None
+    return f"real CIFAR-10 needed: Pillow is missing, which {UNPACK} uses" if missing else ""
+
+
+def _unpacked(*names: str, factory: pytest.TempPathFactory) -> Iterator[Path]:
+    base = factory.getbasetemp()
+    is_parallel = "PYTEST_XDIST_WORKER" in os.environ
+    # The workers of a parallel run share the folder above their own; there the data are unpacked once.
+    root = (base.parent if is_parallel else base) / f"real-{'-'.join(names)}"
+    root.mkdir(exist_ok=True)
+    with (root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / "whole").exists():
+            subprocess.run([sys.executable, str(UNPACK), str(root), *names], check=True)
+            (root / "whole").touch()
+    yield root
+    if not is_parallel:
+        shutil.rmtree(root)  # pytest keeps the folders of the last three runs, and CIFAR-10 is 180 MB

@@ -71,6 +71,10 @@ class FakePipeline(types.ModuleType):
     def train(self, *arguments: Any, **options: Any) -> None:
         self._called("train", arguments, options)
 
+    def experiment(self, *arguments: Any, **options: Any) -> Path:
+        self._called("experiment", arguments, options)
+        return Path("runs/x")
+
     def describe(self, *arguments: Any) -> str:
         self._called("describe", arguments, {})
         return "one line\nper part"
@@ -137,6 +141,25 @@ def test_resume_train_and_describe_pass_on_what_was_given(
     assert capsys.readouterr().out == "one line\nper part\n"
 
 
+def test_experiment_plans_its_runs_and_takes_the_smoke_size_by_itself(
+    pipeline: FakePipeline, tmp_path: Path
+) -> None:
+    file = tmp_path / "e.toml"
+    file.write_text(
+        'question = "?"\nsource = "s"\n[sizes.smoke]\nseeds = [0]\n[sizes.paper]\nseeds = [1, 2]\n'
+    )
+    flags = "--size paper --run-dir r --data-dir d --workers 3 --device cuda"
+    assert main(["experiment", str(file)]) == 0
+    assert main(["experiment", str(file), *flags.split()]) == 0
+    (_, (smoke,), folders), (_, (paper,), given) = pipeline.calls
+    assert (folders, given) == ({"folder": None}, {"folder": Path("r")})
+    assert list(smoke.configs.values()) == [resolve()]
+    expected = {"data.root": "d", "evaluation.workers": 3, "training.device": "cuda"}
+    assert list(paper.configs.values()) == [
+        resolve(flags={**expected, "evolution.seed": seed}) for seed in (1, 2)
+    ]
+
+
 def test_front_prints_the_table_and_writes_csv(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     csv = run_dir.parent / "front.csv"
     assert main(["front", str(run_dir), "--csv", str(csv)]) == 0
@@ -169,6 +192,8 @@ def test_front_prints_the_table_and_writes_csv(run_dir: Path, capsys: pytest.Cap
         ("resume", ["Missing argument 'RUN_DIR'"]),
         ("front nowhere", ["nothing to resume or read in nowhere"]),
         ("train", ["Missing argument 'RUN_DIR'"]),
+        ("experiment", ["Missing argument 'NAME|FILE.toml'"]),
+        ("experiment none.toml", ["none.toml does not exist"]),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
@@ -259,7 +284,7 @@ def test_the_exit_code_reaches_the_shell_and_no_traceback_does() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"evonas {evonas.__version__}\n", "")
 
 
-@pytest.mark.parametrize("name", ["evolve", "resume", "front", "describe", "train"])
+@pytest.mark.parametrize("name", ["evolve", "resume", "front", "describe", "train", "experiment"])
 def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
     assert f"Usage: evonas {name}" in capsys.readouterr().out

@@ -43,13 +43,13 @@ def scoring_batch(dataset: Dataset, *, size: int) -> tuple[np.ndarray, np.ndarra
     if not 1 <= size <= len(dataset.train):
         expected = f"1 to {len(dataset.train)}, the training examples of '{dataset.spec.name}', expected"
         raise ConfigError(f"evaluation.batch: {expected}, {size} given; choose a size in that range")
-    chosen = _order_of_turns(dataset.train.labels)[:size]
+    chosen = order_of_turns(dataset.train.labels, rng=generator(0, "scoring-order"))[:size]
     return normalise(dataset.train.inputs[chosen], dataset.spec), dataset.train.labels[chosen]
 
 
-def _order_of_turns(labels: np.ndarray) -> np.ndarray:
+def order_of_turns(labels: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
     """Indices (N,) in which the k-th drawn example of each class comes before the k+1-th of any class."""
-    drawn = generator(0, "scoring-order").permutation(len(labels))
+    drawn = rng.permutation(len(labels))
     turn = np.empty(len(labels), dtype=np.int64)
     for label in np.unique(labels):
         members = drawn[labels[drawn] == label]

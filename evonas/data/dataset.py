@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from evonas.data.events import Events
 from evonas.errors import DataError
 from genomes.registry import Registry
 
@@ -72,6 +73,37 @@ class TrainTest:
     mean: tuple[float, ...] | None = None
     """Published statistics, as in `DataSpec`; None to have them computed from the training split."""
     std: tuple[float, ...] | None = None
+    validation: Split | None = None
+    """Where the reader takes it off by itself, since its examples are not independent of each other."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings:
+    """Recordings of events with their labels.
+
+    Raises:
+        DataError: there are none, or the labels are of another type.
+    """
+
+    events: Iterable[Events]
+    """As many as labels; gone through once, so that they can be read one by one."""
+    labels: np.ndarray
+    """(N,) int64, from 0."""
+
+    def __post_init__(self) -> None:
+        if self.labels.dtype != np.int64 or self.labels.ndim != 1 or not len(self.labels):
+            came = f"{self.labels.dtype} of shape {self.labels.shape}"
+            raise DataError(f"labels: int64 of shape (N,) expected, N at least 1, {came} given")
+
+
+@dataclass(frozen=True, eq=False)
+class EventTrainTest:
+    """What a reader of event recordings hands over, before they are framed; otherwise as `TrainTest`."""
+
+    train: Recordings
+    test: Recordings
+    n_classes: int
+    validation: Recordings | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +113,7 @@ class Dataset:
     spec: DataSpec
     train: Split
     validation: Split
-    """A stratified tenth of the published training set; `train` is the rest."""
+    """A stratified tenth of the published training set, or what its reader held out; `train` is of the rest."""
     test: Split
     digest: str
     """SHA-256, in hex, over the contents of the three splits: equal digests, equal data."""
@@ -90,8 +122,8 @@ class Dataset:
 class Reader(Protocol):
     """Reads one data set from the folder `root`, fetching it first where it can."""
 
-    def __call__(self, root: Path, *, report: Report) -> TrainTest:
-        """Train and test as published.
+    def __call__(self, root: Path, *, report: Report) -> TrainTest | EventTrainTest:
+        """Train and test as published; recordings of events as they are, for `load` to frame.
 
         Raises:
             DataMissingError: not there, and not to be had.

@@ -8,9 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from evonas.data.dataset import DATASETS, Dataset, DataSpec, Report, Split, TrainTest
+from evonas.data.batches import order_of_turns
+from evonas.data.dataset import (
+    DATASETS,
+    Dataset,
+    DataSpec,
+    EventTrainTest,
+    Recordings,
+    Report,
+    Split,
+    TrainTest,
+)
+from evonas.data.events import frames
 from evonas.data.npz import read_npz
-from evonas.errors import DataError
+from evonas.errors import ConfigError, DataError
 from evonas.rng import generator
 
 VALIDATION_FRACTION = 0.1
@@ -24,40 +35,87 @@ def _print_line(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def load(name: str | Path, *, root: Path | None = None, report: Report = _print_line) -> Dataset:
+def load(
+    name: str | Path,
+    *,
+    root: Path | None = None,
+    n_steps: int = 10,
+    framing: str = "time",
+    n_train: int | None = None,
+    report: Report = _print_line,
+) -> Dataset:
     """The data set called `name`, or the one in the file if `name` ends in ``.npz``.
 
     Args:
         root: the folder that data sets are kept in, ``data`` if None; a ``.npz`` file is found without it.
+        n_steps: T, and
+        framing: one of `FRAMINGS`: how recordings of events become frames; images and stored frames stay as they are.
+        n_train: use that many of the training examples, as `assemble` does.
         report: takes the lines of progress of a download; by default they go to standard error.
 
     Raises:
-        UnknownNameError: no data set has this name.
+        UnknownNameError: no data set, or no framing, has this name.
+        ConfigError: `n_steps` or `n_train` is out of range.
         DataMissingError: it is not on disk and could not be fetched.
         DataError: its files are not what they should be.
     """
     if str(name).endswith(".npz"):
         path = Path(name).expanduser()
-        return assemble(read_npz(path), name=path.stem, origin=str(path))
+        return assemble(read_npz(path), name=path.stem, origin=str(path), n_train=n_train)
     read = DATASETS.get(str(name))
-    return assemble(read(root or Path("data"), report=report), name=str(name), origin=f"data set '{name}'")
+    parts = read(root or Path("data"), report=report)
+    if isinstance(parts, EventTrainTest):
+        parts = framed(parts, n_steps=n_steps, framing=framing)
+    return assemble(parts, name=str(name), origin=f"data set '{name}'", n_train=n_train)
 
 
-def assemble(parts: TrainTest, *, name: str, origin: str) -> Dataset:
+def framed(parts: EventTrainTest, *, n_steps: int, framing: str) -> TrainTest:
+    """The recordings as frames (N, n_steps, 2, H, W): uint8 where no count is above 255, else float32.
+
+    Raises:
+        UnknownNameError, ConfigError, DataError: as `frames`, and whatever is wrong with a recording.
+    """
+    given = {"train": parts.train, "validation": parts.validation, "test": parts.test}
+    splits = {
+        which: _framed(recordings, n_steps=n_steps, framing=framing)
+        for which, recordings in given.items()
+        if recordings is not None
+    }
+    if len({split.inputs.dtype for split in splits.values()}) > 1:
+        splits = {
+            which: Split(split.inputs.astype(np.float32), split.labels) for which, split in splits.items()
+        }
+    return TrainTest(
+        splits["train"],
+        splits["test"],
+        n_classes=parts.n_classes,
+        augment=False,
+        validation=splits.get("validation"),
+    )
+
+
+def assemble(parts: TrainTest, *, name: str, origin: str, n_train: int | None = None) -> Dataset:
     """The data set made of `parts`: a validation split taken off, statistics and digest computed.
 
     Args:
         origin: what error messages call the data.
+        n_train: how many training examples are used, all if None: the first of one fixed order in which the classes
+            take turns, so that a smaller number uses part of what a larger one does. The other splits stay whole.
 
     Raises:
         DataError: the splits differ in shape or type, a label is out of range, a class has too few examples.
+        ConfigError: `n_train` is below two of each class or more than there are.
     """
     _check(parts, origin=origin)
-    kept, held = stratified_split(
-        parts.train.labels, fraction=VALIDATION_FRACTION, rng=generator(0, "validation-split")
-    )
-    train = Split(parts.train.inputs[kept], parts.train.labels[kept])
-    validation = Split(parts.train.inputs[held], parts.train.labels[held])
+    if parts.validation is None:
+        kept, held = stratified_split(
+            parts.train.labels, fraction=VALIDATION_FRACTION, rng=generator(0, "validation-split")
+        )
+        train, validation = _part(parts.train, kept), _part(parts.train, held)
+    else:
+        train, validation = parts.train, parts.validation
+    if n_train is not None:
+        train = _limited(train, n=n_train, n_classes=parts.n_classes, name=name)
     if parts.mean is None or parts.std is None:
         mean, std = channel_statistics(train.inputs)
     else:
@@ -108,15 +166,44 @@ def channel_statistics(inputs: np.ndarray) -> tuple[tuple[float, ...], tuple[flo
     return tuple(float(value) for value in mean), tuple(float(value) for value in std)
 
 
+def _part(split: Split, chosen: np.ndarray) -> Split:
+    return Split(split.inputs[chosen], split.labels[chosen])
+
+
+def _limited(train: Split, *, n: int, n_classes: int, name: str) -> Split:
+    least = MIN_PER_CLASS * n_classes
+    if not least <= n <= len(train):
+        expected = f"{least} to {len(train)}, the training examples of '{name}' without validation, expected"
+        raise ConfigError(f"data.n_train: {expected}, {n} given; choose a number in that range")
+    order = order_of_turns(train.labels, rng=generator(0, "training-subset"))
+    return _part(train, np.sort(order[:n]))
+
+
+def _framed(recordings: Recordings, *, n_steps: int, framing: str) -> Split:
+    labels = recordings.labels
+    inputs: np.ndarray | None = None
+    for i, (events, _) in enumerate(zip(recordings.events, labels, strict=True)):
+        counts = frames(events, n_steps=n_steps, framing=framing)
+        if inputs is None:
+            inputs = np.empty((len(labels), *counts.shape), dtype=np.uint8)
+        if inputs.dtype == np.uint8 and counts.max() > np.iinfo(np.uint8).max:
+            inputs = inputs.astype(np.float32)
+        inputs[i] = counts
+    assert inputs is not None  # there are as many recordings as labels, and at least one
+    return Split(inputs, labels)
+
+
 def _check(parts: TrainTest, *, origin: str) -> None:
-    train, test = parts.train, parts.test
-    if train.inputs.shape[1:] != test.inputs.shape[1:] or train.inputs.dtype != test.inputs.dtype:
-        of_train = f"{train.inputs.dtype} {train.inputs.shape[1:]}"
-        of_test = f"{test.inputs.dtype} {test.inputs.shape[1:]}"
-        raise DataError(
-            f"{origin}: training examples are {of_train}, test examples {of_test}; make them equal"
-        )
-    for which, split in (("training", train), ("test", test)):
+    train = parts.train
+    others = {"test": parts.test}
+    if parts.validation is not None:
+        others["validation"] = parts.validation
+    for which, split in others.items():
+        if train.inputs.shape[1:] != split.inputs.shape[1:] or train.inputs.dtype != split.inputs.dtype:
+            of_train = f"{train.inputs.dtype} {train.inputs.shape[1:]}"
+            came = f"{which} examples {split.inputs.dtype} {split.inputs.shape[1:]}"
+            raise DataError(f"{origin}: training examples are {of_train}, {came}; make them equal")
+    for which, split in {"training": train, **others}.items():
         if len(split) == 0 or split.inputs.size == 0:
             raise DataError(f"{origin}: the {which} set is empty, of shape {split.inputs.shape}")
         wrong = split.labels[(split.labels < 0) | (split.labels >= parts.n_classes)]
@@ -126,9 +213,9 @@ def _check(parts: TrainTest, *, origin: str) -> None:
     counts = np.bincount(train.labels, minlength=parts.n_classes)
     if counts.min() < MIN_PER_CLASS:
         rarest = int(counts.argmin())
+        expected = f"at least {MIN_PER_CLASS} are needed to split off a validation set"
         raise DataError(
-            f"{origin}: class {rarest} has too few training examples: {counts[rarest]}, where at least "
-            f"{MIN_PER_CLASS} are needed to split off a validation set"
+            f"{origin}: class {rarest} has too few training examples: {counts[rarest]}, where {expected}"
         )
 
 

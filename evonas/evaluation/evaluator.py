@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,20 +21,15 @@ from genomes.space import Space
 class Task:
     """What every evaluation of a run has in common, apart from the batch; small, so that it travels to workers.
 
-    `max_parameters` and `max_energy_nj` are hard constraints. `seed` is that of the run: it fixes the first weights.
+    `limits` are hard constraints: the largest legal value by name of an objective, be it among `objectives` or not.
+    `seed` is that of the run: it fixes the first weights.
     """
 
     space: Space[Any]
     objectives: tuple[str, ...]
     time_steps: int
     seed: int
-    max_parameters: int | None = None
-    max_energy_nj: float | None = None
-
-    def limits(self) -> dict[str, float]:
-        """The largest legal value by name of the constrained objective; those without limit are left out."""
-        limits = {"parameters": self.max_parameters, "energy_nj": self.max_energy_nj}
-        return {name: float(limit) for name, limit in limits.items() if limit is not None}
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 def objectives(names: tuple[str, ...]) -> list[Objective]:
@@ -69,8 +65,7 @@ def evaluate(task: Task, genome: Any, *, inputs: Tensor) -> Evaluation:
 
 
 def _evaluate(task: Task, genome: Any, *, inputs: Tensor) -> Evaluation:
-    limits = task.limits()
-    wanted = objectives(tuple(dict.fromkeys((*task.objectives, *limits))))
+    wanted = objectives(tuple(dict.fromkeys((*task.objectives, *task.limits))))
     wanted.sort(key=lambda objective: bool(objective.statistics))
     candidate = Candidate(
         task.space.decode(genome),
@@ -84,16 +79,22 @@ def _evaluate(task: Task, genome: Any, *, inputs: Tensor) -> Evaluation:
     violation = 0.0
     broken: list[str] = []
     for objective in wanted:
-        if violation and objective.statistics and objective.name not in limits:
+        if violation and objective.statistics and objective.name not in task.limits:
             continue  # only what tells how far it is from feasible is still of interest
         measured = objective.value(candidate)
         if not math.isfinite(measured.value):
             return Evaluation(
                 "failed", diagnostics=diagnostics, reason=f"{objective.name} is {measured.value}"
             )
+        if objective.scale == "log10" and measured.value <= 0:
+            return Evaluation(
+                "failed",
+                diagnostics=diagnostics | measured.diagnostics,
+                reason=f"{objective.name} is {measured.value:g}; its log10 scale needs a positive number",
+            )
         values[objective.name] = measured.value
         diagnostics |= measured.diagnostics
-        limit = limits.get(objective.name, math.inf)
+        limit = task.limits.get(objective.name, math.inf)
         if measured.value > limit:
             violation += measured.value / limit - 1.0
             broken.append(f"{objective.name} {measured.value:g} is above {limit:g}")

@@ -58,16 +58,19 @@ def evolve(
     population: int,
     seed: int,
     seen: Iterable[str] = (),
+    initial: Sequence[object] = (),
     on_generation: Callable[[Generation], None] = lambda generation: None,
 ) -> tuple[EvolutionState, Logbook]:
     """The state after generation `generations` (0 is the random first population alone), and its logbook.
 
     Continues from `state`; `EvolutionState()` begins anew. `seen` are the architecture ids of all proposals
     up to ``state.generation``, and no later ones, or a resumed run would propose otherwise than an
-    uninterrupted one. `on_generation` is called after each generation.
+    uninterrupted one. The genomes `initial` take the first places of generation 0, whatever the strategy proposes
+    there. `on_generation` is called after each generation.
 
     Raises:
-        ConfigError: no objectives or two of one name, `population` below 2, or `generations` below 0.
+        ConfigError: no objectives or two of one name, `population` below 2 or below the number of `initial`, or
+            `generations` below 0.
     """
     if not specs:
         raise ConfigError("objectives: expected at least one, got none")
@@ -77,13 +80,19 @@ def evolve(
         )
     if population < 2:
         raise ConfigError(f"population: expected at least 2, got {population}")
+    if len(initial) > population:
+        raise ConfigError(f"initial: expected at most {population} genomes (population), got {len(initial)}")
     if generations < 0:
         raise ConfigError(f"generations: expected 0 or more, got {generations}")
     known = set(seen)
     logbook = Logbook()
     while state.generation < generations:
         started = time.perf_counter()
-        proposals = strategy.ask(state, toolbox=toolbox, size=population, seed=seed, seen=known)
+        given = _given(initial, toolbox=toolbox) if state.generation < 0 else []
+        avoided = known | {proposal.architecture_id for proposal in given}
+        proposals = strategy.ask(state, toolbox=toolbox, size=population, seed=seed, seen=avoided)
+        # The places that are overwritten were asked for too, so that every other sample keeps its own stream.
+        proposals = [*given, *proposals[len(given) :]]
         evaluations = list(toolbox.map(proposals))
         state = strategy.tell(state, proposals, evaluations, toolbox=toolbox, specs=specs, size=population)
         known.update(proposal.architecture_id for proposal in proposals)
@@ -94,6 +103,13 @@ def evolve(
             Generation(state=state, proposals=tuple(proposals), evaluations=tuple(evaluations), record=record)
         )
     return state, logbook
+
+
+def _given(genomes: Sequence[object], *, toolbox: Toolbox) -> list[Proposal]:
+    return [
+        Proposal(index=i, generation=0, genome=genome, architecture_id=toolbox.architecture_id(genome))
+        for i, genome in enumerate(genomes)
+    ]
 
 
 def summary(

@@ -4,8 +4,9 @@
 
 with the costs of 32-bit floating-point operations in 45 nm (Horowitz, "Computing's energy problem", ISSCC 2014,
 Fig. 1.1.9: addition 0.9 pJ, multiplication 3.7 pJ). A synapse whose input is 0 or 1 accumulates once for every spike
-and every connection of that spike, borders counted exactly; a synapse whose input is real (the encoding, added or
-resized currents, the 1 x 1 part of a separable convolution) multiplies at every step whatever its input. The encoding
+and every connection of that spike, borders counted exactly; a synapse whose input is real (the encoding, added spikes,
+added or resized currents, the 1 x 1 part of a separable convolution) multiplies at every step whatever its input, and
+so does attention, whose maps over space count at every step though they are made once an inference. The encoding
 of a still image is computed once an inference, that of event frames at every step; the readout acts once on the
 averaged rates. A spike is charged for every synapse of its neuron, also where a delay carries it beyond the last
 step. Batch norm folds into the convolution before it; neuron updates, memory traffic and leakage are not
@@ -19,8 +20,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from evonas.objectives.objective import MARGIN, OBJECTIVES, Objective
-from evonas.proxies import Candidate, Measured
+from evonas.objectives.objective import OBJECTIVES, Objective
+from evonas.proxies import MARGIN, Candidate, Measured, Stimulation
 from evonas.snn.statistics import COUNTS
 from genomes.architecture import Architecture, Synapse
 
@@ -49,8 +50,9 @@ def energy_nj(
 
 
 def _steps(architecture: Architecture, synapse: Synapse, time_steps: int, static: bool) -> int:
-    """How often a synapse is computed: once where a still input leaves it still."""
-    return 1 if static and architecture.static[synapse.source] else time_steps
+    """How often a synapse is computed: once where a still input leaves it still, and it does not tell steps apart."""
+    still = architecture.static[synapse.source] and not synapse.operation.needs_sequence
+    return 1 if static and still else time_steps
 
 
 def _energy(candidate: Candidate) -> Measured:
@@ -66,13 +68,15 @@ def _energy(candidate: Candidate) -> Measured:
     )
 
 
-def _bounds(sample: Sequence[Architecture], time_steps: int, static: bool) -> tuple[float, float]:
+def _bounds(sample: Sequence[Architecture], stimulation: Stimulation) -> tuple[float, float]:
+    time_steps = stimulation.time_steps
+
     def at(architecture: Architecture, rate: float) -> float:
         def spikes(node: int) -> Tensor:
             channels, height, width = architecture.nodes[node].shape
             return torch.full((height, width), rate * channels * time_steps, dtype=torch.float64)
 
-        return energy_nj(architecture, time_steps=time_steps, static=static, spikes=spikes)
+        return energy_nj(architecture, time_steps=time_steps, static=stimulation.static, spikes=spikes)
 
     return min(at(a, LOWEST_RATE) for a in sample) / MARGIN, max(at(a, 1.0) for a in sample) * MARGIN
 

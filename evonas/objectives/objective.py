@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from evonas.proxies import Candidate, Measured
+from evonas.proxies import Bounds, Candidate, Measured
 from evonas.snn.statistics import Statistic
-from genomes.architecture import Architecture
 from genomes.registry import Registry
-
-MARGIN = 10.0
-"""How far beyond a random sample of the space the bounds lie: evolution leaves the sample, and what it finds beyond the
-bounds would not count in the hypervolume."""
-
-Bounds = Callable[[Sequence[Architecture], int, bool], tuple[float, float]]
-"""(sampled architectures, time steps, static input) to the worst and best value that the hypervolume counts."""
 
 
 @dataclass(frozen=True)

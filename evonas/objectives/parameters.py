@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evonas.objectives.objective import MARGIN, OBJECTIVES, Objective
-from evonas.proxies import Candidate, Measured
+from evonas.objectives.objective import OBJECTIVES, Objective
+from evonas.proxies import MARGIN, Candidate, Measured, Stimulation
 from genomes.architecture import Architecture
 
 
@@ -13,7 +13,7 @@ def _parameters(candidate: Candidate) -> Measured:
     return Measured(float(candidate.architecture.n_parameters))
 
 
-def _bounds(sample: Sequence[Architecture], time_steps: int, static: bool) -> tuple[float, float]:
+def _bounds(sample: Sequence[Architecture], stimulation: Stimulation) -> tuple[float, float]:
     counts = [architecture.n_parameters for architecture in sample]
     return min(counts) / MARGIN, max(counts) * MARGIN
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,11 @@ from evonas.data import Dataset, normalise
 from evonas.errors import RunError
 from evonas.objectives.energy import energy_nj
 from evonas.pipeline.problem import load_data
-from evonas.proxies.rdm import health
 from evonas.runs.config import Config
 from evonas.runs.progress import Reporter
 from evonas.runs.results import Run, load_run
 from evonas.snn.network import SpikingNetwork
-from evonas.snn.statistics import COUNTS, Counts
+from evonas.snn.statistics import COUNTS, Counts, health
 from evonas.training.loop import train as train_network
 from evonas.training.result import EpochReport
 from genomes.serial import genome_text
@@ -38,26 +37,29 @@ def train(
     Raises:
         RunError: no such network, or the folder holds another training of it.
     """
+    train_with(
+        run_dir, {"training.epochs": epochs, "training.device": device}, elite=elite, reporter=reporter
+    )
+
+
+def train_with(
+    run_dir: Path, changes: Mapping[str, object], *, elite: str | None, reporter: Reporter
+) -> None:
+    """`train` with any settings of training or `data.root` changed; `None` leaves one as it is.
+
+    Raises:
+        RunError: as in `train`.
+    """
     folder = run_folder.open_run(run_dir)
     with run_folder.locked(folder):
         run = load_run(run_dir)
-        config = run_config.override(
-            run.record.config, {"training.epochs": epochs, "training.device": device}
-        )
+        config = run_config.override(run.record.config, changes)
         dataset = load_data(config, reporter)
         if dataset.digest != run.record.digests["data"]:
             raise RunError(
                 f"data.root: the data are not those that {run_dir} was evolved on; give the same files"
             )
         train_elite(run, _chosen(run, elite), config, dataset, reporter)
-
-
-def elites(run: Run, n: int) -> list[str]:
-    """The knee and then the front in order of rank, `n` ids at most."""
-    if not n or not run.front:
-        return []
-    ranked = [run.knee.architecture_id, *(member.architecture_id for member in run.front)]
-    return list(dict.fromkeys(ranked))[:n]
 
 
 def _chosen(run: Run, elite: str | None) -> str:
@@ -102,8 +104,12 @@ def train_elite(run: Run, architecture_id: str, config: Config, dataset: Dataset
         folder=folder,
         report=_epoch_reporter(reporter),
     )
-    cost = _inference(network, dataset, time_steps=time_steps)
-    atomic_write(folder / "inference.json", (json.dumps(cost, indent=1) + "\n").encode())
+    if not run.is_trained(architecture_id):
+        cost = {
+            "device": _device_name(settings.device),
+            **_inference(network, dataset, time_steps=time_steps),
+        }
+        atomic_write(folder / "inference.json", (json.dumps(cost, indent=1) + "\n").encode())
     reporter.trained(architecture_id=architecture_id, test_accuracy=result.test_accuracy, folder=folder)
 
 
@@ -119,6 +125,10 @@ def _epoch_reporter(reporter: Reporter) -> Callable[[EpochReport], None]:
         )
 
     return report
+
+
+def _device_name(device: str) -> str:
+    return device if device == "cpu" else torch.cuda.get_device_name(device)
 
 
 def _inference(network: SpikingNetwork, dataset: Dataset, *, time_steps: int) -> dict[str, Any]:

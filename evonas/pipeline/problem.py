@@ -12,6 +12,7 @@ from evonas.data import Dataset, load, scoring_batch
 from evonas.evaluation.evaluator import Task, objectives
 from evonas.evolution.fitness import ObjectiveSpec
 from evonas.evolution.strategies import strategy
+from evonas.proxies import Stimulation
 from evonas.rng import generator
 from evonas.runs.config import Config
 from evonas.runs.progress import Reporter
@@ -33,9 +34,15 @@ class Problem:
 
 
 def load_data(config: Config, reporter: Reporter) -> Dataset:
-    """The data set that the config names."""
-    root = Path(config.data.root) if config.data.root else None
-    return load(config.data.name, root=root, report=reporter.note)
+    """The data set that the config names, as many time steps of it and as many examples as it says."""
+    return load(
+        config.data.name,
+        root=Path(config.data.root) if config.data.root else None,
+        n_steps=config.evaluation.time_steps,
+        framing=config.data.framing,
+        n_train=config.data.n_train,
+        report=reporter.note,
+    )
 
 
 def fitted(config: Config, dataset: Dataset) -> Config:
@@ -68,10 +75,10 @@ def build_problem(config: Config, dataset: Dataset) -> Problem:
         objectives=config.evolution.objectives,
         time_steps=config.evaluation.time_steps,
         seed=config.evolution.seed,
-        max_parameters=config.evolution.max_parameters,
-        max_energy_nj=config.evolution.max_energy_nj,
+        limits=config.evolution.limits,
     )
     wanted = objectives(config.evolution.objectives)
+    stimulation = Stimulation(time_steps=task.time_steps, batch=config.evaluation.batch, static=spec.static)
     sample = [space.decode(space.sample(rng=generator(0, "bounds", i))) for i in range(N_SAMPLED_FOR_BOUNDS)]
     specs = tuple(
         ObjectiveSpec(
@@ -79,7 +86,7 @@ def build_problem(config: Config, dataset: Dataset) -> Problem:
             direction=objective.direction,
             unit=objective.unit,
             scale=objective.scale,
-            bounds=objective.bounds(sample, task.time_steps, spec.static),
+            bounds=objective.bounds(sample, stimulation),
         )
         for objective in wanted
     )

@@ -43,7 +43,7 @@ def commit() -> str:
 def refuse_changed_settings(folder: RunFolder, record: RunRecord) -> None:
     """Refuse a `config.json` that is not the one that the run began with, in anything that decides its results."""
     content, _ = checkpoint.load_newest(folder.checkpoints)
-    now = json.loads(json.dumps(run_config.matters(record.config)))
+    now = json.loads(json.dumps(record.matters()))
     changed = run_config.difference(content["settings"], now) if content else []
     if changed:
         raise RunError(

@@ -26,7 +26,8 @@ from evonas.evolution import loop, state
 from evonas.evolution.evaluation import Evaluation, Proposal
 from evonas.evolution.state import EvolutionState
 from evonas.evolution.strategies import strategy as named_strategy
-from evonas.pipeline.elites import elites, train_elite
+from evonas.pipeline.elites import train_elite
+from evonas.pipeline.initial import initial_genomes
 from evonas.pipeline.problem import Problem, build_problem, fitted, load_data
 from evonas.pipeline.provenance import (
     commit,
@@ -37,7 +38,7 @@ from evonas.pipeline.provenance import (
 from evonas.runs.config import Config
 from evonas.runs.folder import RunFolder, RunRecord
 from evonas.runs.progress import Reporter
-from evonas.runs.results import MAY_DIFFER, load_run
+from evonas.runs.results import MAY_DIFFER, Run, load_run
 from genomes.space import Space
 
 
@@ -48,13 +49,15 @@ def evolve(config: Config, *, run_dir: Path | None, max_minutes: float | None, r
     is and can be resumed.
 
     Raises:
-        EvonasError, GenomeError: bad input, refused before anything is evaluated.
+        EvonasError, GenomeError: bad input, refused before anything is evaluated; or in the end, limits that no
+            genome met.
         OSError: the disk is full; what was written stays valid.
     """
     deadline = _deadline(max_minutes)
     dataset = load_data(config, reporter)
     config = fitted(config, dataset)
     problem = build_problem(config, dataset)
+    initial = initial_genomes(config, problem.task.space)
     folder = run_folder.create(run_dir or _free_folder(dataset.spec.name))
     with run_folder.locked(folder):
         run_folder.create(folder.path)  # refuses if somebody else has begun a run here in between
@@ -66,6 +69,7 @@ def evolve(config: Config, *, run_dir: Path | None, max_minutes: float | None, r
             digests={"data": dataset.digest},
             environment=environment(),
             commit=commit(),
+            initial=initial,
         )
         _continue(folder, record, problem, dataset, deadline=deadline, reporter=reporter)
     return folder.path
@@ -75,18 +79,31 @@ def resume(run_dir: Path, *, generations: int | None, workers: int | None, repor
     """Go on with a run where it was stopped or killed; with more `generations` also with one that had ended.
 
     Raises:
-        RunError: nothing to resume, or what decides the results has changed since.
+        RunError: nothing to resume, what decides the results has changed since, or no genome met the limits.
+    """
+    changes = {"evolution.generations": generations, "evaluation.workers": workers}
+    take_up(run_dir, changes, reporter=reporter)
+
+
+def take_up(run_dir: Path, changes: Mapping[str, object], *, reporter: Reporter) -> None:
+    """`resume` with any of the settings changed that a resumed run may change; `None` leaves one as it is.
+
+    Raises:
+        RunError: as in `resume`.
     """
     folder = run_folder.open_run(run_dir)
     with run_folder.locked(folder):
         record = run_folder.read_record(folder)
-        changes = {"evolution.generations": generations, "evaluation.workers": workers}
         record = replace(record, config=run_config.override(record.config, changes))
         dataset = load_data(record.config, reporter)
         refuse_changed_settings(folder, record)
         problem = build_problem(record.config, dataset)
         refuse_changed_surroundings(folder, record, dataset, problem.specs)
         _continue(folder, record, problem, dataset, deadline=_deadline(None), reporter=reporter)
+
+
+class NothingFeasibleError(RunError):
+    """A run that is over and in which every genome was above a limit."""
 
 
 class _TimeIsUp(Exception):
@@ -152,7 +169,7 @@ def _continue(
     def save(current: EvolutionState) -> None:
         content = {
             "evolution": state.to_dict(current, space=space),
-            "settings": run_config.matters(config),
+            "settings": record.matters(),
             "log": log_digest.hexdigest(),
         }
         checkpoint.write(folder.checkpoints, generation=current.generation, state=content)
@@ -180,6 +197,7 @@ def _continue(
                     population=config.evolution.population,
                     seed=config.evolution.seed,
                     seen=[architecture_id for architecture_id, _ in known],
+                    initial=[space.from_dict(genome) for genome in record.initial.values()],
                     on_generation=on_generation,
                 )
             except _TimeIsUp:
@@ -187,8 +205,30 @@ def _continue(
     run = load_run(folder.path)
     reporter.finished(run)
     if run.is_complete:
-        for architecture_id in elites(run, config.training.elites):
+        _refuse_limits_that_nothing_met(run)
+        for architecture_id in dict.fromkeys(run.elites.values()):
             train_elite(run, architecture_id, config, dataset, reporter)
+
+
+def _refuse_limits_that_nothing_met(run: Run) -> None:
+    """Nothing, unless the front is empty because every genome was above a limit.
+
+    Raises:
+        NothingFeasibleError: that is so; it names the limits and the nearest genome.
+    """
+    infeasible = [row for row in run.rows if row.violation > 0]
+    if run.front or not infeasible:
+        return
+    nearest = min(infeasible, key=lambda row: row.violation)
+    values = {**nearest.diagnostics, **nearest.objectives}
+    limits = run.record.config.evolution.limits
+    broken = {name: limit for name, limit in limits.items() if values[name] > limit}
+    wanted = " and ".join(f"evolution.max_{name}={limit:.9g}" for name, limit in broken.items())
+    raise NothingFeasibleError(
+        f"no genome met {wanted}: the nearest has {' and '.join(f'{values[name]:.9g}' for name in broken)};"
+        f" raise {'it' if len(broken) == 1 else 'them'} in a new run, or let this one search longer:"
+        f" evonas resume {run.folder.path} --generations {run.record.config.evolution.generations + 10}"
+    )
 
 
 def _executor(config: Config, problem: Problem) -> AbstractContextManager[Executor]:

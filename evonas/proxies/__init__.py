@@ -1,9 +1,9 @@
 """Training-free estimates of trained accuracy, one file each; a file registers its proxies in `PROXIES`."""
 
-from evonas.proxies.candidate import Candidate, Measured, Proxy
+from evonas.proxies.candidate import MARGIN, Bounds, Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES
 from genomes.registry import load_modules
 
 load_modules(__name__)
 
-__all__ = ["PROXIES", "Candidate", "Measured", "Proxy"]
+__all__ = ["MARGIN", "PROXIES", "Bounds", "Candidate", "Measured", "Proxy", "Stimulation"]

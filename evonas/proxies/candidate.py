@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -24,17 +24,35 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Stimulation:
+    """What every network of a run is shown: `batch` samples for `time_steps` steps, `static` if they are still."""
+
+    time_steps: int
+    batch: int
+    static: bool
+
+
+MARGIN = 10.0
+"""How far beyond a random sample of the space the bounds lie: evolution leaves the sample, and what it finds beyond the
+bounds would not count in the hypervolume."""
+
+Bounds = Callable[[Sequence[Architecture], Stimulation], tuple[float, float]]
+"""From sampled architectures and what they are shown to the range (low, high) that the hypervolume counts."""
+
+
+@dataclass(frozen=True)
 class Proxy:
     """A training-free estimate of how well a network will do: higher is better.
 
-    `bounds` are the values that count as worst and best in the hypervolume; `statistics` is what `value` needs.
+    `statistics` is what `value` reads off the forward pass; `scale` is "linear" or "log10", as for an objective.
     """
 
     name: str
     source: str
-    bounds: tuple[float, float]
+    bounds: Bounds
     statistics: tuple[Statistic, ...]
     value: Callable[[Candidate], Measured]
+    scale: str = "linear"
 
 
 class Candidate:

@@ -16,13 +16,15 @@ A pattern without variance (correlation) or without spikes (cosine) is at distan
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from evonas.proxies.candidate import Candidate, Measured, Proxy
+from evonas.proxies.candidate import Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES
-from evonas.snn.statistics import COUNTS, RATE_GRAM, TRAIN_GRAM, Counts, Gram, Statistic
+from evonas.snn.statistics import COUNTS, RATE_GRAM, TRAIN_GRAM, Gram, Statistic, health
+from genomes.architecture import Architecture
 
 SOURCE = "Kriegeskorte et al. 2008, doi 10.3389/neuro.06.004.2008; as fitness after MSE-NAS, arXiv 2304.10749"
 
@@ -66,16 +68,8 @@ def effective_rank(gram: Gram) -> float:
     return math.exp(-float(torch.xlogy(share, share).sum()))
 
 
-def health(counts: dict[int, Counts], spiking: tuple[int, ...]) -> dict[str, float]:
-    """Firing rate and shares of dead and saturated neurons over all spiking layers, each neuron counting once."""
-    layers = [counts[i] for i in spiking]
-    n = sum(layer.n_neurons for layer in layers)
-    return {
-        "firing_rate": sum(layer.firing_rate * layer.n_neurons for layer in layers) / n,
-        "dead_fraction": sum(layer.dead * layer.n_neurons for layer in layers) / n,
-        "saturated_fraction": sum(layer.saturated * layer.n_neurons for layer in layers) / n,
-        "silent_layers": float(sum(layer.firing_rate == 0.0 for layer in layers)),
-    }
+def _unit_range(sample: Sequence[Architecture], stimulation: Stimulation) -> tuple[float, float]:
+    return 0.0, 1.0
 
 
 def _register(name: str, statistic: Statistic, distance: str) -> None:
@@ -87,7 +81,7 @@ def _register(name: str, statistic: Statistic, distance: str) -> None:
         diagnostics["effective_rank"] = sum(ranks) / len(ranks)
         return Measured(sum(dissimilarity) / len(dissimilarity), diagnostics)
 
-    PROXIES.register(name, Proxy(name, SOURCE, (0.0, 1.0), (statistic, COUNTS), value))
+    PROXIES.register(name, Proxy(name, SOURCE, _unit_range, (statistic, COUNTS), value))
 
 
 _register("rdm", TRAIN_GRAM, "correlation")

@@ -43,10 +43,16 @@ def _setting(default: object, **limits: Any) -> Any:
 
 @dataclass(frozen=True)
 class Data:
-    """What the networks see: a data set by name, or the path of an `.npz` file; `root` is the folder it lies in."""
+    """What the networks see: a data set by name, or the path of an `.npz` file; `root` is the folder it lies in.
+
+    The frames of recorded events last equally long or hold equally many, as `framing` says; `n_train` is the number of
+    training examples, all of them if None.
+    """
 
     name: str = "digits"
     root: str | None = None
+    framing: str = _setting("time", choices=("time", "count"))
+    n_train: int | None = _setting(None, least=2)
 
 
 @dataclass(frozen=True)
@@ -59,15 +65,40 @@ class Space:
 
 @dataclass(frozen=True)
 class Evolution:
-    """How genomes are proposed and compared; the two maxima are hard constraints."""
+    """How genomes are proposed and compared; each `max_<objective>` is a hard constraint on that objective.
+
+    `initial` are saved genomes that come first in generation 0: names in the library, or files.
+
+    Raises:
+        ConfigError: more initial genomes than the population has places.
+    """
 
     strategy: str = "nsga2"
     population: int = _setting(24, least=2)
     generations: int = _setting(10, least=0)
     seed: int = _setting(0, least=0)
-    objectives: tuple[str, ...] = ("rdm", "parameters", "energy_nj")
+    objectives: tuple[str, ...] = _setting(("rdm", "parameters", "energy_nj"), least=1)
+    initial: tuple[str, ...] = ()
     max_parameters: int | None = _setting(None, least=1)
     max_energy_nj: float | None = _setting(None, above=0)
+    max_memory_mb: float | None = _setting(None, above=0)
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The largest legal value by name of the objective that it holds for; those without limit are left out."""
+        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {
+            name.removeprefix("max_"): float(value)
+            for name, value in settings.items()
+            if name.startswith("max_") and value is not None
+        }
+
+    def __post_init__(self) -> None:
+        if len(self.initial) > self.population:
+            raise ConfigError(
+                f"evolution.initial names {len(self.initial)} genomes for the {self.population} places of"
+                " evolution.population; name fewer or give more places"
+            )
 
 
 @dataclass(frozen=True)
@@ -122,6 +153,7 @@ SECTIONS: dict[str, type] = {
 FREE_ON_RESUME = frozenset(
     {
         "data.root",
+        "evolution.initial",  # the names; what they stand for is recorded, and may not change
         "evolution.generations",
         "evaluation.executor",
         "evaluation.workers",
@@ -152,11 +184,28 @@ def resolve(
     """
     layers: list[Mapping[str, object]] = []
     if experiment is not None:
-        layers.append(_flat(_read_toml(experiment), source=str(experiment)))
+        layers.append(flat(read_toml(experiment), source=str(experiment)))
     layers.append({name: value for name, value in (flags or {}).items() if value is not None})
     layers.append(dict(_assignment(text) for text in assignments))
-    data_name = next((layer["data.name"] for layer in reversed(layers) if "data.name" in layer), Data.name)
-    return _build([_preset(data_name), *layers])
+    return layered(layers)
+
+
+def layered(layers: Sequence[Mapping[str, object]]) -> Config:
+    """The settings from layers of values by full name, later ones winning, on top of the preset of their data set.
+
+    Options of the space in the preset are for the space of the preset alone.
+
+    Raises:
+        ConfigError: as in `resolve`.
+    """
+    data_name, space_name = (
+        next((layer[name] for layer in reversed(layers) if name in layer), default)
+        for name, default in (("data.name", Data.name), ("space.name", None))
+    )
+    preset = _preset(data_name)
+    if space_name not in (None, preset.get("space.name", Space.name)):
+        preset = {name: value for name, value in preset.items() if not name.startswith("space.")}
+    return _build([preset, *layers])
 
 
 def to_dict(config: Config) -> dict[str, dict[str, object]]:
@@ -176,7 +225,7 @@ def from_dict(sections: Mapping[str, object]) -> Config:
     Raises:
         ConfigError: as in `resolve`.
     """
-    return _build([_flat(sections, source="config.json")])
+    return _build([flat(sections, source="config.json")])
 
 
 def override(config: Config, flags: Mapping[str, object]) -> Config:
@@ -189,16 +238,24 @@ def override(config: Config, flags: Mapping[str, object]) -> Config:
         ConfigError: as in `resolve`.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    return _build([_flat(to_dict(config), source="config.json"), given])
+    return _build([flat(to_dict(config), source="config.json"), given])
+
+
+def by_name(config: Config) -> dict[str, object]:
+    """All settings by full name, as JSON-able data."""
+    return {
+        f"{section}.{key}": value
+        for section, values in to_dict(config).items()
+        for key, value in values.items()
+    }
 
 
 def matters(config: Config) -> dict[str, object]:
     """The settings that decide what a run finds, by full name; a resumed run must have them unchanged."""
     return {
-        f"{section}.{key}": value
-        for section, values in to_dict(config).items()
-        for key, value in values.items()
-        if section != "training" and f"{section}.{key}" not in FREE_ON_RESUME
+        name: value
+        for name, value in by_name(config).items()
+        if not name.startswith("training.") and name not in FREE_ON_RESUME
     }
 
 
@@ -266,18 +323,28 @@ def _assignment(text: str) -> tuple[str, object]:
     return name, typed(value, annotation=_annotations(section).get(key))
 
 
-def _flat(sections: Mapping[str, object], *, source: str) -> dict[str, object]:
-    flat: dict[str, object] = {}
+def flat(sections: Mapping[str, object], *, source: str) -> dict[str, object]:
+    """The values of `sections` by full name; `source` is named in errors.
+
+    Raises:
+        ConfigError: an unknown section, or something else than a section.
+    """
+    values_by_name: dict[str, object] = {}
     for section, values in sections.items():
         if section not in SECTIONS:
             raise ConfigError(f"unknown section [{section}] in {source}; {nearest(section, list(SECTIONS))}")
         if not isinstance(values, Mapping):
             raise ConfigError(f"[{section}] in {source} must be a section with settings; got {shown(values)}")
-        flat.update({f"{section}.{key}": value for key, value in values.items()})
-    return flat
+        values_by_name.update({f"{section}.{key}": value for key, value in values.items()})
+    return values_by_name
 
 
-def _read_toml(path: Path) -> dict[str, object]:
+def read_toml(path: Path) -> dict[str, object]:
+    """The content of an experiment file.
+
+    Raises:
+        ConfigError: it does not exist, cannot be read, or is not TOML.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -296,4 +363,4 @@ def _preset(data_name: object) -> dict[str, object]:
     if f"{data_name}.toml" not in names:
         return {}
     text = (presets / f"{data_name}.toml").read_text(encoding="utf-8")
-    return _flat(tomllib.loads(text), source=f"the preset of {data_name}")
+    return flat(tomllib.loads(text), source=f"the preset of {data_name}")

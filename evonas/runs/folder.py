@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from typing import Any
 from evonas.atomic import TEMPORARY_PREFIX, atomic_write, sync_folder
 from evonas.errors import ConfigError, RunError
 from evonas.evolution.fitness import ObjectiveSpec
-from evonas.runs.config import Config, from_dict, to_dict
+from evonas.runs.config import Config, from_dict, matters, to_dict
 
 SCHEMA = 1
 LOCK_NAME = ".lock"
@@ -58,6 +59,7 @@ class RunRecord:
 
     `input_shape` (C, H, W) and `n_classes` describe the data, so that a network can be built where the data are not.
     `digests` are SHA-256 by subject ("data", "space"); `objectives` carry the fixed bounds of the hypervolume.
+    `initial` are the genomes that came first in generation 0, by name, in the space's JSON form.
     """
 
     config: Config
@@ -67,6 +69,17 @@ class RunRecord:
     digests: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     commit: str = ""
+    initial: Mapping[str, Any] = field(default_factory=dict)
+
+    def matters(self) -> dict[str, object]:
+        """What decides what the run finds, by name: settings, and the digests of the initial genomes."""
+        return {
+            **matters(self.config),
+            **{
+                f"evolution.initial[{i}]": f"{name} {_digest(genome)}"
+                for i, (name, genome) in enumerate(self.initial.items())
+            },
+        }
 
 
 def create(path: Path) -> RunFolder:
@@ -162,6 +175,7 @@ def write_record(folder: RunFolder, record: RunRecord) -> None:
         "digests": dict(record.digests),
         "environment": dict(record.environment),
         "commit": record.commit,
+        "initial": dict(record.initial),
     }
     atomic_write(folder.record, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
@@ -188,6 +202,7 @@ def read_record(folder: RunFolder) -> RunRecord:
             digests=dict(content["digests"]),
             environment=dict(content["environment"]),
             commit=str(content["commit"]),
+            initial=dict(content.get("initial", {})),  # runs of the first release have none
         )
     except (ConfigError, RunError):
         raise
@@ -196,6 +211,11 @@ def read_record(folder: RunFolder) -> RunRecord:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise RunError(f"{folder.record} is not the record of a run ({reason})") from None
+
+
+def _digest(genome: object) -> str:
+    """The first 64 bits of the SHA-256 of a genome in JSON form."""
+    return hashlib.sha256(json.dumps(genome, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _left_over(entry: Path) -> bool:

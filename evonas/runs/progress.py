@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from evonas.runs.folder import RunRecord
-from evonas.runs.table import amount, front_lines, front_table
+from evonas.runs.table import aligned, amount, front_cells, grid
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
+    from evonas.runs.experiment_table import ExperimentResult
     from evonas.runs.results import Run
 
 
@@ -66,6 +67,10 @@ class Reporter(Protocol):
 
     def trained(self, *, architecture_id: str, test_accuracy: float, folder: Path) -> None:
         """The training of an elite is over; its files are in `folder`."""
+        ...
+
+    def experiment(self, result: ExperimentResult) -> None:
+        """All runs of an experiment are over: its table."""
         ...
 
     def close(self) -> None:
@@ -130,14 +135,13 @@ class PlainReporter:
         self.line("")
         self.front(run)
         self._hints = _next_commands(run)
-        self._n_to_train = min(run.record.config.training.elites, len(run.front)) if run.is_complete else 0
+        self._n_to_train = len(set(run.elites.values())) if run.is_complete else 0
         if self._n_to_train == 0:
             self._tell_what_is_next()
 
     def front(self, run: Run) -> None:
         """Print the front of `run` as a table."""
-        for text in front_lines(run):
-            self.line(text)
+        self._table(front_cells(run), title=f"{len(run.front)} networks on the front of {run.folder.path}")
 
     def training(self, *, architecture_id: str, n_epochs: int) -> None:
         self.line(f"training {architecture_id} for {n_epochs} epochs")
@@ -164,6 +168,18 @@ class PlainReporter:
         self._n_to_train -= 1
         if self._n_to_train == 0:
             self._tell_what_is_next()
+
+    def experiment(self, result: ExperimentResult) -> None:
+        """Print question and table of an experiment."""
+        self.close()
+        self.line(f"\n{result.experiment.question} ({result.experiment.source})")
+        self._table(
+            result.cells(), title=f"{result.experiment.name}, size {result.experiment.size}, in {result.csv}"
+        )
+
+    def _table(self, cells: Sequence[Sequence[str]], *, title: str) -> None:
+        for text in aligned(cells):
+            self.line(text)
 
     def _tell_what_is_next(self) -> None:
         self.line("")
@@ -220,8 +236,8 @@ class LiveReporter(PlainReporter):
             f"generation {first}/{n_generations}", n_done=0, n_total=record.config.evolution.population
         )
 
-    def front(self, run: Run) -> None:
-        self._console.print(front_table(run))
+    def _table(self, cells: Sequence[Sequence[str]], *, title: str) -> None:
+        self._console.print(grid(cells, title=title))
 
     def close(self) -> None:
         if self._bar is not None:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from evonas.evolution.fitness import ObjectiveSpec
 from evonas.evolution.individual import Individual, individuals
 from evonas.evolution.loop import summary
 from evonas.evolution.state import EvolutionState
-from genomes.architecture import InputSpec
+from genomes.architecture import Architecture, InputSpec
 from genomes.registry import nearest
 from genomes.serial import build_space
 
@@ -64,6 +64,32 @@ class Run:
                 f"{self.folder.path} has no front yet: no evaluation succeeded within the constraints"
             )
         return self.front[archive.knee([member.values(self.specs) for member in self.front], self.specs)]
+
+    @property
+    def compares_initial(self) -> bool:
+        """Whether the run is there to compare the genomes it was given, for it has no generation but the first."""
+        return bool(self.record.initial) and self.record.config.evolution.generations == 0
+
+    @property
+    def candidates(self) -> dict[str, str]:
+        """The architectures that are worth training, best first, by what they are called in this run.
+
+        Where initial genomes are compared: they in their order, by name. Else "knee", and the rest of the front in
+        order of rank as "elite 2" and so on.
+        """
+        if self.compares_initial:
+            return dict(zip(self.record.initial, (row.architecture_id for row in self.rows), strict=False))
+        if not self.front:
+            return {}
+        ranked = dict.fromkeys(
+            [self.knee.architecture_id, *(member.architecture_id for member in self.front)]
+        )
+        return {f"elite {i}" if i > 1 else "knee": found for i, found in enumerate(ranked, start=1)}
+
+    @property
+    def elites(self) -> dict[str, str]:
+        """The first of `candidates`, as many as `training.elites` asks for."""
+        return dict(islice(self.candidates.items(), self.record.config.training.elites))
 
     @property
     def is_complete(self) -> bool:
@@ -158,6 +184,19 @@ class Run:
         inputs = InputSpec(shape=self.record.input_shape, n_classes=self.record.n_classes)
         return build_space(config.space.name, input_spec=inputs, options=config.space.options)
 
+    def architecture(self, architecture_id: str) -> Architecture:
+        """The decoded blueprint of an architecture.
+
+        Raises:
+            RunError: the run has no such architecture.
+        """
+        space = self.space()
+        return space.decode(space.from_dict(self.genome(architecture_id)))
+
+    def is_trained(self, architecture_id: str) -> bool:
+        """Whether the training of an architecture is over; what an inference costs is measured last."""
+        return (self.folder.elite(architecture_id) / "inference.json").is_file()
+
     def network(self, architecture_id: str) -> torch.nn.Module:
         """The network of an architecture, with its trained weights where there are some, in evaluation mode.
 
@@ -170,10 +209,8 @@ class Run:
 
         from evonas.snn.network import SpikingNetwork
 
-        space = self.space()
-        genome = space.from_dict(self.genome(architecture_id))
         network: torch.nn.Module = SpikingNetwork(
-            space.decode(genome), seed=self.record.config.evolution.seed
+            self.architecture(architecture_id), seed=self.record.config.evolution.seed
         )
         weights = self.folder.elite(architecture_id) / "weights.pt"
         if weights.is_file():

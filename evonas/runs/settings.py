@@ -19,7 +19,7 @@ NOTHING = "none"  # TOML has no null: this word unsets an optional setting
 
 @dataclass(frozen=True)
 class Limits:
-    """What a setting may be beyond its type: an interval of numbers, or a list of words."""
+    """What a setting may be beyond its type: an interval of numbers, a list of words, a list of so many names."""
 
     least: float | None = None
     above: float | None = None
@@ -73,7 +73,7 @@ def checked(name: str, value: object, *, annotation: object, limits: Limits) -> 
     if inner == tuple[str, ...]:
         if (
             not isinstance(value, list | tuple)
-            or not value
+            or len(value) < (limits.least or 0)
             or not all(isinstance(v, str) and v for v in value)
         ):
             raise ConfigError(f"{name} must be {expected}; got {shown(value)}")
@@ -107,7 +107,7 @@ def typed(text: str, *, annotation: object) -> object:
         return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
     if inner == tuple[str, ...] and not text.startswith("["):
         return [part.strip() for part in text.split(",")]
-    if re.fullmatch(r"\[[A-Za-z_][\w, ]*\]", text):  # a shell takes the quotes of ["a","b"] away
+    if re.fullmatch(r"\[[A-Za-z_./~][\w, ./~-]*\]", text):  # a shell takes the quotes of ["a","b"] away
         return [part.strip() for part in text[1:-1].split(",")]
     try:
         return tomllib.loads(f"value = {text}")["value"]

@@ -1,7 +1,8 @@
-"""The front of a run as text: aligned columns for a file or pipe, a rich table for a terminal."""
+"""Tables as text, the front of a run for one: aligned columns for a file or pipe, a rich table for a terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,41 +24,11 @@ def amount(value: float | None) -> str:
     return f"{value:.4g}"
 
 
-def front_lines(run: Run) -> list[str]:
-    """The front in aligned columns, its header first; the knee carries a star."""
-    table = [_header(run), *_rows(run)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    return [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]
-
-
-def front_table(run: Run) -> Table:
-    """The front for a terminal; the knee stands out."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(f"{len(run.front)} networks on the front of {run.folder.path}"))
-    for name in _header(run):
-        table.add_column(
-            Text(name),  # as text: "[nJ]" would be taken for markup
-            justify="right",
-            no_wrap=True,
-        )
-    for row in _rows(run):
-        table.add_row(*row, style="bold" if row[-1] else None)
-    return table
-
-
-def _header(run: Run) -> list[str]:
-    names = [f"{spec.name} [{spec.unit}]" if spec.unit else spec.name for spec in run.specs]
-    return ["rank", "architecture_id", *names, "generation", "knee"]
-
-
-def _rows(run: Run) -> list[list[str]]:
+def front_cells(run: Run) -> list[list[str]]:
+    """The front of a run, its header first; the knee carries a star."""
     knee = run.knee.architecture_id if run.front else ""
-    return [
+    names = [f"{spec.name} [{spec.unit}]" if spec.unit else spec.name for spec in run.specs]
+    rows = [
         [
             str(rank),
             member.architecture_id,
@@ -67,3 +38,30 @@ def _rows(run: Run) -> list[list[str]]:
         ]
         for rank, member in enumerate(run.front, start=1)
     ]
+    return [["rank", "architecture_id", *names, "generation", "knee"], *rows]
+
+
+def aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    """The rows of `table`, its header first, with columns of one width."""
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    return [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+
+
+def grid(table: Sequence[Sequence[str]], *, title: str) -> Table:
+    """The rows of `table`, its header first, for a terminal; a row whose last cell is marked stands out."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=Text(title), pad_edge=False)
+    for name in table[0]:
+        shown.add_column(
+            Text(name),  # as text: "[nJ]" would be taken for markup
+            justify="right",
+            overflow="fold",  # a number that is cut would be another number
+        )
+    for row in table[1:]:
+        shown.add_row(*map(Text, row), style="bold" if row[-1] else None)
+    return shown

@@ -1,8 +1,8 @@
-"""What is kept of a layer's spikes: counts for energy and health, one Gram product for representational similarity."""
+"""What is kept of a layer's spikes: counts for energy and health, Gram products for representational similarity."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,6 +46,18 @@ class Gram:
     unit: float = 1.0
 
 
+@dataclass(frozen=True)
+class StepGrams:
+    """Inner products of the samples' patterns at each time step: `products` (T, B, B), `sums` (T, B), `n` neurons.
+
+    Whole numbers in float64.
+    """
+
+    products: Tensor
+    sums: Tensor
+    n: int
+
+
 def _counts(spikes: Tensor) -> Counts:
     n_steps, batch = spikes.shape[:2]
     per_neuron = spikes.flatten(0, 1).sum(0)
@@ -66,15 +78,21 @@ def _flat(frames: Tensor) -> Tensor:
     return frames.flatten(1)
 
 
-def _gram(patterns: Tensor) -> Gram:
-    """The Gram of (t, B, C, H, W): time steps are further features, so the products of the steps add up.
+def _step_grams(patterns: Tensor) -> StepGrams:
+    """The Grams of (t, B, C, H, W), one for each step.
 
     Products of spikes are whole numbers below 2^24 and therefore exact in single precision.
     """
     steps = [_flat(step) for step in patterns]
-    products = torch.stack([step @ step.T for step in steps]).sum(0, dtype=torch.float64)
-    sums = torch.stack([step.sum(1) for step in steps]).sum(0, dtype=torch.float64)
-    return Gram(products, sums, n=sum(step.shape[1] for step in steps))
+    products = torch.stack([step @ step.T for step in steps])
+    sums = torch.stack([step.sum(1) for step in steps])
+    return StepGrams(products.double(), sums.double(), n=steps[0].shape[1])
+
+
+def _gram(patterns: Tensor) -> Gram:
+    """The Gram of (t, B, C, H, W): time steps are further features, so the products of the steps add up."""
+    steps = _step_grams(patterns)
+    return Gram(steps.products.sum(0), steps.sums.sum(0), n=len(patterns) * steps.n)
 
 
 def _rate_gram(spikes: Tensor) -> Gram:
@@ -87,3 +105,17 @@ TRAIN_GRAM = Statistic(_gram, spiking_only=True)
 """Patterns are whole spike trains."""
 RATE_GRAM = Statistic(_rate_gram, spiking_only=True)
 """Patterns are firing rates."""
+STEP_GRAMS = Statistic(_step_grams, spiking_only=True)
+"""Patterns are the spikes of one time step."""
+
+
+def health(counts: Mapping[int, Counts], spiking: Sequence[int]) -> dict[str, float]:
+    """Firing rate and shares of dead and saturated neurons over all spiking layers, each neuron counting once."""
+    layers = [counts[i] for i in spiking]
+    n = sum(layer.n_neurons for layer in layers)
+    return {
+        "firing_rate": sum(layer.firing_rate * layer.n_neurons for layer in layers) / n,
+        "dead_fraction": sum(layer.dead * layer.n_neurons for layer in layers) / n,
+        "saturated_fraction": sum(layer.saturated * layer.n_neurons for layer in layers) / n,
+        "silent_layers": float(sum(layer.firing_rate == 0.0 for layer in layers)),
+    }

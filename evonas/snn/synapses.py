@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evonas.snn.attention import AttentionSynapse
 from genomes.operations import (
     AveragePool,
     BareConvolution,
@@ -28,6 +29,7 @@ from genomes.operations import (
     Resize,
     Shape,
     Shift,
+    SpatialAttention,
     Zero,
 )
 
@@ -201,6 +203,8 @@ def synapse(operation: Operation, *, in_shape: Shape, rng: np.random.Generator) 
             return NormalisationSynapse(in_shape=in_shape)
         case Dropout():
             return DropoutSynapse(operation)
+        case SpatialAttention():
+            return AttentionSynapse(operation, rng=rng)
         case _:
             return PassiveSynapse(operation)
 

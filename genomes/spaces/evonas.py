@@ -9,13 +9,16 @@ from typing import ClassVar
 import numpy as np
 
 from genomes.architecture import Architecture, InputSpec
+from genomes.attention import ATTENTIONS
 from genomes.decoding import decode
 from genomes.errors import IllegalGeneError
 from genomes.gene_space import GeneSpace, among
 from genomes.genes import genes
-from genomes.genome import STRIDES, Genome, Merge, Slot, Stage, Stem
+from genomes.genome import MERGES, STRIDES, Genome, Merge, Slot, Stage, Stem
+from genomes.macro import off_cycles, settled
 from genomes.meso import MOTIFS
-from genomes.micro import NEURON_MODELS, RESETS, Kernel, Neuron
+from genomes.micro import NEURON_MODELS, Kernel, Neuron
+from genomes.neuron_choice import check_neuron, sample_neuron
 from genomes.space import SPACES, Gene
 from genomes.variation import pick
 
@@ -25,6 +28,9 @@ P_CHAIN = 0.8
 P_SKIP = 0.15
 """Chance of each longer forward edge in a sampled genome."""
 
+P_ATTENTION = 0.5
+"""Chance that a sampled slot has attention, where the space offers any and the slot lies off every feedback cycle."""
+
 
 @dataclass(frozen=True)
 class EvonasSpace(GeneSpace[Genome]):
@@ -33,6 +39,8 @@ class EvonasSpace(GeneSpace[Genome]):
     Stage s (0-based) is base_width x 2^s x one of `width_factors` channels wide and works at half the resolution of
     the stage before. A slot reads at most `max_predecessors` earlier slots; at most `max_feedback` feedback edges run
     from a later slot to an earlier one. Thresholds suit currents of unit variance; `taus` are in time steps.
+    `attention` are the variants of spatial attention that a slot off every feedback cycle can have; without any there
+    is no such gene.
     """
 
     input: InputSpec
@@ -56,6 +64,8 @@ class EvonasSpace(GeneSpace[Genome]):
     taus: tuple[float, ...] = (1.5, 2.0, 3.0)
     kernel_sizes: tuple[int, ...] = (1, 3, 5, 7)
     separable: bool = True
+    merges: tuple[str, ...] = ("add", "concatenate")
+    attention: tuple[str, ...] = ()
 
     name: ClassVar[str] = "evonas"
     genome_type: ClassVar[type] = Genome
@@ -85,9 +95,11 @@ class EvonasSpace(GeneSpace[Genome]):
             ("kernel_sizes", lambda x: x > 0 and x % 2 == 1, "odd sizes"),
             ("motifs", MOTIFS.get, "names of motifs"),
             ("models", NEURON_MODELS.get, "names of neuron models"),
+            ("merges", lambda x: x in MERGES, f"some of {', '.join(MERGES)}"),
+            ("attention", ATTENTIONS.get, "names of attentions"),
         ):
             values = getattr(self, option)
-            if not values:
+            if not values and option != "attention":
                 raise IllegalGeneError(f"space.{option}: expected at least one value, got none")
             if not all(map(legal, values)):
                 raise IllegalGeneError(
@@ -116,7 +128,7 @@ class EvonasSpace(GeneSpace[Genome]):
         n_feedback = min(int(rng.integers(self.max_feedback + 1)), len(pairs))
         chosen = rng.permutation(len(pairs))[:n_feedback]
         stem = Stem(self.sample_neuron(rng), pick(self.kernels(), rng), pick(self.stem_strides, rng))
-        return Genome(stem, tuple(stages), tuple(sorted(pairs[int(i)] for i in chosen)))
+        return settled(Genome(stem, tuple(stages), tuple(sorted(pairs[int(i)] for i in chosen))))
 
     def widths(self, stage: int) -> tuple[int, ...]:
         """The channel counts that stage `stage` can have, multiples of 4."""
@@ -135,12 +147,15 @@ class EvonasSpace(GeneSpace[Genome]):
         return [(a, b) for a in range(1, n_slots + 1) for b in range(1, a)]
 
     def sample_neuron(self, rng: np.random.Generator) -> Neuron:
-        model = pick(self.models, rng)
-        tau = pick(self.taus, rng) if NEURON_MODELS.get(model).leaky else None
-        return Neuron(model, pick(self.thresholds, rng), tau, pick(RESETS, rng))
+        return sample_neuron(self, rng)
 
     def sample_merge(self, rng: np.random.Generator) -> Merge:
-        return Merge("concatenate") if rng.random() < 0.5 else Merge("add", self.sample_neuron(rng))
+        # Counted from the end: the two rules that came first are drawn as they were before there was a third.
+        return self.merge(self.merges[-1 - int(rng.random() * len(self.merges))], rng)
+
+    def merge(self, rule: str, rng: np.random.Generator) -> Merge:
+        """The merge of `rule`, its neuron drawn where it has one."""
+        return Merge(rule, self.sample_neuron(rng) if rule == "add" else None)
 
     def sample_slot(self, number: int, rng: np.random.Generator) -> Slot:
         chance = [P_SKIP] * (number - 1) + [P_CHAIN]
@@ -149,7 +164,8 @@ class EvonasSpace(GeneSpace[Genome]):
         merge = self.sample_merge(rng) if len(read) > 1 else None
         motif = pick(self.motifs, rng)
         neurons, kernels = self.parts(motif, rng)
-        return Slot(motif, neurons, kernels, tuple(read), merge)
+        attention = pick(self.attention, rng) if self.attention and rng.random() < P_ATTENTION else None
+        return Slot(motif, neurons, kernels, tuple(read), merge, attention)
 
     def parts(
         self, motif: str, rng: np.random.Generator, *, like: Slot | None = None
@@ -171,8 +187,9 @@ class EvonasSpace(GeneSpace[Genome]):
     def crossover(self, first: Genome, second: Genome, *, rng: np.random.Generator) -> Genome:
         """A child with the wiring of `first` (macro) that takes parts of `second` at each scale.
 
-        Stage by stage the width, slot by slot the motif with its parts (meso), or, where both have the same motif, each
-        neuron and kernel (micro), come from either parent with equal chance.
+        Stage by stage the width, slot by slot the motif with its parts and its attention (meso), or, where both have
+        the same motif, each neuron and kernel (micro) and the attention, come from either parent with equal chance.
+        Attention that the wiring does not allow is dropped.
         """
 
         def coin() -> bool:
@@ -198,11 +215,13 @@ class EvonasSpace(GeneSpace[Genome]):
                         pick(pair, rng) for pair in zip(slot.kernels, theirs.kernels, strict=True)
                     )
                     slot = replace(slot, neurons=neurons, kernels=kernels)
+                    if self.attention and coin():
+                        slot = replace(slot, attention=theirs.attention)
                 elif coin():
-                    slot = replace(slot, motif=theirs.motif, neurons=theirs.neurons, kernels=theirs.kernels)
+                    slot = replace(theirs, predecessors=slot.predecessors, merge=slot.merge)
                 slots.append(slot)
             stages.append(Stage(other.width if coin() else stage.width, tuple(slots)))
-        return Genome(stem, tuple(stages), first.feedback)
+        return settled(Genome(stem, tuple(stages), first.feedback))
 
     # reading --------------------------------------------------------------------------------------------------------
 
@@ -219,7 +238,7 @@ class EvonasSpace(GeneSpace[Genome]):
         among("stages", len(genome.stages), tuple(range(self.min_stages, self.max_stages + 1)))
         among("stem stride", genome.stem.stride, self.stem_strides)
         among("stem kernel", genome.stem.kernel, self.kernels())
-        self._check_neuron("stem", genome.stem.neuron)
+        check_neuron(self, "stem", genome.stem.neuron)
         among("number of feedback edges", len(genome.feedback), tuple(range(self.max_feedback + 1)))
         for s, stage in enumerate(genome.stages):
             among(f"stage {s} width", stage.width, self.widths(s))
@@ -227,16 +246,18 @@ class EvonasSpace(GeneSpace[Genome]):
         for number, slot in enumerate(genome.slots(), start=1):
             among(f"slot {number} motif", slot.motif, self.motifs)
             among(f"slot {number} inputs", len(slot.predecessors), tuple(range(1, self.max_predecessors + 1)))
+            if slot.merge:
+                among(f"slot {number} merge", slot.merge.rule, self.merges)
+            among(f"slot {number} attention", slot.attention, (None, *self.attention))
+            if slot.attention and number not in off_cycles(genome):
+                raise IllegalGeneError(
+                    f"slot {number}: attention needs all time steps at once, so the slot must lie off every feedback"
+                    f" cycle; take the attention, the feedback or the motif '{slot.motif}' away"
+                )
             for neuron in (*slot.neurons, *([slot.merge.neuron] if slot.merge and slot.merge.neuron else [])):
-                self._check_neuron(f"slot {number}", neuron)
+                check_neuron(self, f"slot {number}", neuron)
             for kernel in slot.kernels:
                 among(f"slot {number} kernel", kernel, self.kernels())
-
-    def _check_neuron(self, name: str, neuron: Neuron) -> None:
-        among(f"{name} model", neuron.model, self.models)
-        among(f"{name} threshold", neuron.v_threshold, self.thresholds)
-        if neuron.tau is not None:
-            among(f"{name} tau", neuron.tau, self.taus)
 
     def summary(self, genome: Genome) -> list[str]:
         """The genome in words, one line for the stem and one per slot."""
@@ -251,9 +272,10 @@ class EvonasSpace(GeneSpace[Genome]):
                 back = [f"slot {a}" for a, b in genome.feedback if b == number]
                 feedback = f", feedback from {' and '.join(back)}" if back else ""
                 kernels = " ".join(map(str, slot.kernels))
+                attention = f" with attention '{slot.attention}'" if slot.attention else ""
                 lines.append(
-                    f"slot {number}: {slot.motif}, stage {s}, {stage.width} channels, reads {read}{merge}{feedback};"
-                    f" {kernels}; {'; '.join(map(str, slot.neurons))}"
+                    f"slot {number}: {slot.motif}{attention}, stage {s}, {stage.width} channels,"
+                    f" reads {read}{merge}{feedback}; {kernels}; {'; '.join(map(str, slot.neurons))}"
                 )
         return lines
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMES = "DATASET DATA_DIR SPACE POPULATION GENERATIONS WORKERS SEED RUN CSV ELITE EPOCHS DEVICE PYTHON"
+NAMES = (
+    "DATASET DATA_DIR SPACE POPULATION GENERATIONS WORKERS SEED RUN CSV ELITE EPOCHS DEVICE NAME SIZE PYTHON"
+)
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -47,6 +49,11 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
             "train RUN=runs/x ELITE=2 EPOCHS=3 DEVICE=cuda",
             "evonas train 'runs/x' --elite '2' --epochs '3' --device 'cuda'",
         ),
+        ("experiment NAME=mse_nas_cifar10", "evonas experiment 'mse_nas_cifar10'"),
+        (
+            "experiment NAME=e SIZE=paper RUN=r DATA_DIR=d WORKERS=8 DEVICE=cuda",
+            "evonas experiment 'e' --size 'paper' --run-dir 'r' --data-dir 'd' --workers '8' --device 'cuda'",
+        ),
     ],
 )
 def test_a_target_expands_to_one_command(arguments: str, command: str) -> None:
@@ -62,9 +69,15 @@ def test_a_target_that_needs_a_run_says_how_to_name_it(target: str) -> None:
     assert f"make {target} RUN=runs/<name>" in done.stderr
 
 
+def test_experiment_says_how_to_name_one() -> None:
+    done = make("-n", "-o", ".venv/.installed", "experiment")
+    assert done.returncode == 2
+    assert "make experiment NAME=<one of experiments/>" in done.stderr
+
+
 def test_help_lists_every_target_of_the_contract() -> None:
     listed = {line.split()[1] for line in make("help").stdout.splitlines()}
-    wanted = "evolve test resume front train install lint test-slow bench clean help"
+    wanted = "evolve test resume front train experiment install lint test-slow bench clean help"
     assert set(wanted.split()) <= listed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from functools import cache
 
@@ -11,7 +12,8 @@ import torch
 
 from evonas.evolution.fitness import ObjectiveSpec
 from evonas.objectives import OBJECTIVES
-from evonas.proxies import PROXIES, Candidate
+from evonas.proxies import PROXIES, Candidate, Stimulation
+from evonas.runs.config import Evolution
 from genomes import library
 from genomes.architecture import Architecture, Draft, InputSpec, Synapse, canonical
 from genomes.decoding import decode
@@ -66,7 +68,7 @@ def test_it_has_direction_scale_and_bounds_that_span_something(name: str, static
         direction=objective.direction,
         unit=objective.unit,
         scale=objective.scale,
-        bounds=objective.bounds(sample, T, static),
+        bounds=objective.bounds(sample, Stimulation(time_steps=T, batch=8, static=static)),
     )  # refuses an unknown direction or scale and bounds that are not finite or not low < high
     assert spec.bounds[0] < spec.bounds[1]
 
@@ -76,13 +78,24 @@ def test_units_and_directions_are_those_of_the_documentation() -> None:
     assert told["energy_nj"] == ("min", "nJ")
     assert told["parameters"] == ("min", "")
     assert told["rdm"] == ("max", "")
+    assert told["memory_mb"] == ("min", "MB")
+    assert told["firing_rate"] == ("min", "")
+
+
+def test_every_limit_among_the_settings_is_that_of_an_objective_to_be_minimised() -> None:
+    maxima = [f.name for f in dataclasses.fields(Evolution) if f.name.startswith("max_")]
+    limits = dataclasses.replace(Evolution(), **dict.fromkeys(maxima, 7)).limits
+    assert set(limits) >= {"parameters", "energy_nj", "memory_mb"}
+    assert set(limits.values()) == {7.0}
+    assert {OBJECTIVES.get(name).direction for name in limits} == {"min"}
+    assert Evolution().limits == {}
 
 
 @pytest.mark.parametrize("genome", library.names("evonas"))
 @pytest.mark.parametrize("name", NAMES)
 def test_it_gives_a_finite_number_within_the_bounds_of_the_sample(name: str, genome: str) -> None:
     sample = [decode(library.load(other)[0], input_spec=SPEC) for other in library.names("evonas")]
-    low, high = OBJECTIVES.get(name).bounds(sample, T, True)
+    low, high = OBJECTIVES.get(name).bounds(sample, Stimulation(time_steps=T, batch=8, static=True))
     assert low <= on_library(genome)[name] <= high
 
 

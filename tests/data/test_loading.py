@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evonas.data import DATASETS, Dataset, Split, TrainTest, load
-from evonas.data.loading import assemble, channel_statistics, stratified_split
-from evonas.errors import DataError
+from evonas.data import DATASETS, Dataset, Events, EventTrainTest, Recordings, Split, TrainTest, load
+from evonas.data.loading import assemble, channel_statistics, framed, stratified_split
+from evonas.errors import ConfigError, DataError
 from genomes.errors import UnknownNameError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+ROOTS = {"cifar10": "cifar10_root", "nmnist": "event_root", "dvs128_objects": "event_root"}
+"""The fixture that gives the real data of a data set, where it needs any."""
 
 
 def split(labels: list[int], *, shape: tuple[int, ...] = (1, 2, 2), seed: int = 0) -> Split:
@@ -25,7 +27,13 @@ def split(labels: list[int], *, shape: tuple[int, ...] = (1, 2, 2), seed: int = 
 
 
 def assembled(
-    train: Split, *, test: Split | None = None, n_classes: int = 2, mean: tuple[float, ...] | None = None
+    train: Split,
+    *,
+    test: Split | None = None,
+    validation: Split | None = None,
+    n_classes: int = 2,
+    mean: tuple[float, ...] | None = None,
+    n_train: int | None = None,
 ) -> Dataset:
     parts = TrainTest(
         train,
@@ -34,17 +42,18 @@ def assembled(
         augment=False,
         mean=mean,
         std=mean,
+        validation=validation,
     )
-    return assemble(parts, name="made", origin="made.file")
+    return assemble(parts, name="made", origin="made.file", n_train=n_train)
 
 
 def test_the_registry_holds_the_data_sets_of_the_package() -> None:
-    assert {"cifar10", "digits"} <= set(DATASETS.names())
+    assert {"cifar10", "digits", "dvs128_objects", "nmnist"} <= set(DATASETS.names())
 
 
 @pytest.mark.parametrize("name", DATASETS.names())
 def test_every_data_set_keeps_the_promises_of_its_spec(name: str, request: pytest.FixtureRequest) -> None:
-    root = request.getfixturevalue("cifar10_root") if name == "cifar10" else None
+    root = request.getfixturevalue(ROOTS[name]) if name in ROOTS else None
     loaded = load(name, root=root)
     spec = loaded.spec
     assert spec.name == name
@@ -97,6 +106,116 @@ def test_train_and_validation_share_no_example_and_lose_none() -> None:
     rows = [row.tobytes() for part in (made.train, made.validation) for row in part.inputs]
     assert sorted(rows) == sorted(row.tobytes() for row in train.inputs)
     assert np.bincount(made.validation.labels).tolist() == [3, 1]
+
+
+def test_a_validation_split_that_the_reader_held_out_is_kept_as_it_is() -> None:
+    train, held = split([0, 1] * 10), split([1, 0, 1], seed=7)
+    made = assembled(train, validation=held)
+    np.testing.assert_array_equal(made.validation.inputs, held.inputs)
+    np.testing.assert_array_equal(made.train.inputs, train.inputs)
+    assert made.digest != assembled(train).digest
+
+
+@pytest.mark.parametrize(
+    ("held", "says"),
+    [
+        (split([0, 2]), "a validation label is 2, where 0 to 1"),
+        (split([]), "the validation set is empty"),
+        (split([0, 1], shape=(1, 3, 2)), r"validation examples uint8 \(1, 3, 2\)"),
+    ],
+)
+def test_a_held_out_validation_split_is_checked_like_the_others(held: Split, says: str) -> None:
+    with pytest.raises(DataError, match=f"made.file: .*{says}"):
+        assembled(split([0, 1] * 10), validation=held)
+
+
+def test_fewer_training_examples_leave_validation_and_test_as_they_are() -> None:
+    labels = [0] * 40 + [1] * 20
+    whole, few = assembled(split(labels)), assembled(split(labels), n_train=11)
+    assert sorted(np.bincount(few.train.labels).tolist()) == [5, 6]
+    for part, other in ((few.validation, whole.validation), (few.test, whole.test)):
+        np.testing.assert_array_equal(part.inputs, other.inputs)
+    assert few.digest != whole.digest
+    np.testing.assert_allclose(few.spec.mean, few.train.inputs.mean(axis=(0, 2, 3)))
+
+
+def test_fewer_training_examples_are_part_of_more() -> None:
+    rows = []
+    for n in (8, 20, None):
+        made = assembled(split([0] * 40 + [1] * 20, shape=(1, 4, 4)), n_train=n)
+        rows.append({row.tobytes() for row in made.train.inputs})
+    assert [len(part) for part in rows] == [8, 20, 54]
+    assert rows[0] < rows[1] < rows[2]
+
+
+def test_as_many_training_examples_as_there_are_is_all_of_them_in_their_order() -> None:
+    train = split([0] * 40 + [1] * 20)
+    assert assembled(train, n_train=54).digest == assembled(train).digest
+
+
+@pytest.mark.parametrize("n", [-1, 3, 55])
+def test_a_number_of_training_examples_out_of_range_is_refused_in_one_line(n: int) -> None:
+    with pytest.raises(ConfigError, match=rf"data\.n_train: 4 to 54, .*'made'.* {n} given") as raised:
+        assembled(split([0] * 40 + [1] * 20), n_train=n)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_registered_data_set_and_a_file_both_take_a_number_of_training_examples(tmp_path: Path) -> None:
+    assert len(load("digits", n_train=50).train) == 50
+    parts = split([0, 1] * 20)
+    np.savez(
+        tmp_path / "mine.npz",
+        x_train=parts.inputs,
+        y_train=parts.labels,
+        x_test=parts.inputs,
+        y_test=parts.labels,
+    )
+    assert len(load(tmp_path / "mine.npz", n_train=10).train) == 10
+
+
+def recordings(counts: list[int], labels: list[int]) -> Recordings:
+    """Recordings of a sensor of one pixel that fires `counts` times."""
+    events = []
+    for i, n in enumerate(counts):
+        t, zeros = np.arange(n), np.zeros(n, dtype=np.int64)
+        events.append(Events(t, zeros, zeros, zeros, shape=(1, 1), origin=f"recording {i}"))
+    return Recordings(events, np.array(labels, dtype=np.int64))
+
+
+def test_recordings_are_framed_in_their_order_with_their_labels() -> None:
+    parts = EventTrainTest(
+        train=recordings([4, 8], [1, 0]),
+        test=recordings([12], [0]),
+        validation=recordings([16], [1]),
+        n_classes=2,
+    )
+    made = framed(parts, n_steps=4, framing="count")
+    assert made.train.inputs[:, :, 0, 0, 0].tolist() == [[1] * 4, [2] * 4]
+    assert made.train.labels.tolist() == [1, 0]
+    assert made.test.inputs[:, :, 0, 0, 0].tolist() == [[3] * 4]
+    assert made.validation is not None
+    assert made.validation.inputs[:, :, 0, 0, 0].tolist() == [[4] * 4]
+    assert made.train.inputs.dtype == np.uint8
+    assert not made.train.inputs[:, :, 1].any()
+
+
+@pytest.mark.parametrize("largest", ["train", "test", "validation"])
+def test_counts_beyond_a_byte_are_kept_and_make_all_splits_floats(largest: str) -> None:
+    counts = {name: [3, 600 if name == largest else 5, 7] for name in ("train", "test", "validation")}
+    parts = EventTrainTest(**{k: recordings(v, [0, 1, 0]) for k, v in counts.items()}, n_classes=2)
+    made = framed(parts, n_steps=2, framing="count")
+    for name, expected in counts.items():
+        inputs = getattr(made, name).inputs
+        assert inputs.dtype == np.float32
+        assert inputs.sum(axis=(1, 2, 3, 4)).tolist() == expected
+
+
+def test_no_recordings_and_more_recordings_than_labels_are_refused() -> None:
+    with pytest.raises(DataError, match=r"labels: int64 of shape \(N,\) expected, N at least 1"):
+        recordings([], [])
+    parts = EventTrainTest(train=recordings([4], [0]), test=recordings([4, 4], [0]), n_classes=1)
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        framed(parts, n_steps=2, framing="time")
 
 
 def test_the_validation_split_is_the_same_every_time() -> None:

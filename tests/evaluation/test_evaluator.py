@@ -29,8 +29,8 @@ def inputs() -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(0).standard_normal((1, 5, *SPEC.shape), dtype=np.float32))
 
 
-def task(*names: str, **limits: Any) -> Task:
-    return Task(SPACE, names or ("rdm", "parameters", "energy_nj"), time_steps=3, seed=0, **limits)
+def task(*names: str, **limits: float) -> Task:
+    return Task(SPACE, names or ("rdm", "parameters", "energy_nj"), time_steps=3, seed=0, limits=limits)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def test_too_many_parameters_are_infeasible_before_any_network_is_built(
 ) -> None:
     refuse_networks(monkeypatch)
     limit = N_PARAMETERS // 2
-    found = evaluate(task(max_parameters=limit), GENOME, inputs=inputs)
+    found = evaluate(task(parameters=limit), GENOME, inputs=inputs)
     assert found.status == "infeasible"
     assert found.objectives == {"parameters": N_PARAMETERS}
     assert found.violation == pytest.approx(N_PARAMETERS / limit - 1)
@@ -104,29 +104,72 @@ def test_too_many_parameters_are_infeasible_before_any_network_is_built(
 
 
 def test_a_limit_is_itself_legal(inputs: torch.Tensor) -> None:
-    assert evaluate(task("parameters", max_parameters=N_PARAMETERS), GENOME, inputs=inputs).status == "ok"
-    tight = evaluate(task("parameters", max_parameters=N_PARAMETERS - 1), GENOME, inputs=inputs)
+    assert evaluate(task("parameters", parameters=N_PARAMETERS), GENOME, inputs=inputs).status == "ok"
+    tight = evaluate(task("parameters", parameters=N_PARAMETERS - 1), GENOME, inputs=inputs)
     assert tight.status == "infeasible"
     assert tight.violation > 0
 
 
 def test_an_energy_limit_holds_though_energy_is_no_objective(inputs: torch.Tensor) -> None:
     energy = evaluate(task(), GENOME, inputs=inputs).objectives["energy_nj"]
-    found = evaluate(task("rdm", max_energy_nj=energy / 3), GENOME, inputs=inputs)
+    found = evaluate(task("rdm", energy_nj=energy / 3), GENOME, inputs=inputs)
     assert found.status == "infeasible"
     assert found.violation == pytest.approx(2.0)
     assert "energy_nj" not in found.objectives
     assert found.diagnostics["energy_nj"] == energy
     assert "energy_nj" in found.reason
-    roomy = evaluate(task("rdm", max_energy_nj=energy * 1.01), GENOME, inputs=inputs)
+    roomy = evaluate(task("rdm", energy_nj=energy * 1.01), GENOME, inputs=inputs)
     assert (roomy.status, list(roomy.objectives)) == ("ok", ["rdm"])
     assert roomy.diagnostics["energy_nj"] == energy
 
 
 def test_a_parameter_limit_holds_though_parameters_are_no_objective(inputs: torch.Tensor) -> None:
-    found = evaluate(task("rdm", max_parameters=10), GENOME, inputs=inputs)
+    found = evaluate(task("rdm", parameters=10), GENOME, inputs=inputs)
     assert (found.status, found.objectives) == ("infeasible", {})
     assert found.diagnostics["parameters"] == N_PARAMETERS
+
+
+def test_a_memory_limit_holds_before_any_network_is_built(
+    inputs: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_networks(monkeypatch)
+    megabytes = SPACE.decode(GENOME).memory_bytes / 1e6
+    found = evaluate(task("rdm", memory_mb=megabytes / 2), GENOME, inputs=inputs)
+    assert (found.status, found.objectives) == ("infeasible", {})
+    assert found.violation == pytest.approx(1.0)
+    assert found.diagnostics == {"memory_mb": megabytes}
+
+
+@pytest.mark.parametrize("name", OBJECTIVES.names())
+def test_any_objective_can_be_limited(name: str, inputs: torch.Tensor) -> None:
+    value = evaluate(task(name), GENOME, inputs=inputs).objectives[name]
+    roomy = evaluate(task("parameters", **{name: abs(value) * 1.01}), GENOME, inputs=inputs)
+    assert roomy.status == "ok"
+    if value > 0:
+        tight = evaluate(task("parameters", **{name: value * 0.99}), GENOME, inputs=inputs)
+        assert tight.status == "infeasible"
+        assert name in tight.reason
+
+
+def test_the_violations_of_several_limits_add_up(inputs: torch.Tensor) -> None:
+    limit = N_PARAMETERS / 2
+    megabytes = SPACE.decode(GENOME).memory_bytes / 1e6
+    found = evaluate(task("rdm", parameters=limit, memory_mb=megabytes / 3), GENOME, inputs=inputs)
+    assert found.violation == pytest.approx(1.0 + 2.0)
+    assert found.reason.count("is above") == 2
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_a_number_without_logarithm_is_a_failure_where_the_scale_needs_one(
+    value: float, inputs: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_value(monkeypatch, "energy_nj", value)
+    found = evaluate(task(), GENOME, inputs=inputs)
+    assert found.status == "failed"
+    assert found.reason == f"energy_nj is {value:g}; its log10 scale needs a positive number"
+    replace_value(monkeypatch, "energy_nj", 1.0)
+    replace_value(monkeypatch, "rdm", value)
+    assert evaluate(task(), GENOME, inputs=inputs).status == "ok"
 
 
 @pytest.mark.parametrize(
@@ -169,7 +212,7 @@ def test_a_constraint_that_is_not_a_number_is_a_failure_too(
     name: str, inputs: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace_value(monkeypatch, "energy_nj", float("nan"))
-    assert evaluate(task(name, max_energy_nj=1.0), GENOME, inputs=inputs).status == "failed"
+    assert evaluate(task(name, energy_nj=1.0), GENOME, inputs=inputs).status == "failed"
 
 
 def test_inputs_that_are_not_numbers_give_no_objective_that_is_not_one(inputs: torch.Tensor) -> None:

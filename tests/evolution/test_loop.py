@@ -67,6 +67,44 @@ def test_zero_generations_are_the_random_first_population_alone(
     assert [i.index for i in sorted(state.population, key=lambda i: i.index)] == list(range(8))
 
 
+def first_population(space: Any, evaluate: Any, specs: Specs, **more: Any) -> list[Proposal]:
+    told: list[Generation] = []
+    search(space=space, evaluate=evaluate, specs=specs, generations=1, on_generation=told.append, **more)
+    assert all(p.generation == 1 and p.index >= 8 for p in told[1].proposals)
+    return list(told[0].proposals)
+
+
+@pytest.mark.parametrize("name", ["nsga2", "random"])
+def test_initial_genomes_come_first_and_every_other_sample_stays_what_it_was(
+    name: str, space: Any, evaluate: Any, specs: Specs
+) -> None:
+    plain = first_population(space, evaluate, specs, name=name)
+    given = [(4, 4, 4, 4, 4, 4), (0, 0, 0, 0, 0, 1)]
+    mixed = first_population(space, evaluate, specs, name=name, initial=given)
+    assert [proposal.genome for proposal in mixed[:2]] == given
+    assert [proposal.architecture_id for proposal in mixed[:2]] == ["444444", "000001"]
+    assert [(proposal.index, proposal.generation, proposal.parents) for proposal in mixed[:2]] == [
+        *((0, 0, ()), (1, 0, ()))
+    ]
+    assert mixed[2:] == plain[2:]
+
+
+def test_a_sample_that_is_an_initial_genome_already_is_drawn_again(
+    space: Any, evaluate: Any, specs: Specs
+) -> None:
+    plain = first_population(space, evaluate, specs)
+    mixed = first_population(space, evaluate, specs, initial=[plain[5].genome])
+    ids = [proposal.architecture_id for proposal in mixed]
+    assert ids[0] == plain[5].architecture_id
+    assert len(set(ids)) == len(ids) == 8
+    assert (mixed[1:5], mixed[6:]) == (plain[1:5], plain[6:])
+
+
+def test_more_initial_genomes_than_places_are_refused(space: Any, evaluate: Any, specs: Specs) -> None:
+    with pytest.raises(ConfigError, match="initial: expected at most 2 genomes"):
+        search(space=space, evaluate=evaluate, specs=specs, population=2, initial=[(0,) * 6] * 3)
+
+
 @pytest.mark.parametrize("name", ["nsga2", "random"])
 def test_the_same_seed_gives_the_same_state_and_another_seed_another(
     name: str, space: Any, evaluate: Any, specs: Specs

@@ -14,7 +14,7 @@ from genomes.genome import Genome, Merge, Slot, Stage, Stem
 from genomes.macro import without_slot
 from genomes.meso import MOTIFS
 from genomes.micro import Kernel, Neuron
-from genomes.operations import Convolution, Identity, MaxPool, Operation, Resize
+from genomes.operations import Convolution, Identity, MaxPool, Operation, Resize, SpatialAttention
 
 SPEC = InputSpec((1, 8, 8), 10)
 IF = Neuron("if", 1.0, None, "hard")
@@ -87,12 +87,77 @@ def test_concatenating_stacks_the_spikes_of_the_predecessors() -> None:
     assert found.binary[stack]
 
 
-def test_the_two_merge_rules_mean_different_networks() -> None:
+def test_a_dense_sum_adds_the_spikes_of_equally_wide_predecessors_as_they_are() -> None:
+    slots = (chain_slot(0), chain_slot(0, 1, merge=Merge("dense_add")))
+    found = decode(Genome(STEM, (Stage(8, slots),)), input_spec=SPEC)
+    nodes = [Draft("add", IF), *[Draft("add", LIF)] * 2, Draft("add"), *[Draft("add", LIF)] * 2]
+    edges = [(0, 1, conv(8, 5)), (1, 2, conv(8, 3, 1)), (2, 3, conv(8, 1, 1))]
+    passed: list[tuple[int, int, Operation]] = [(1, 4, Identity()), (3, 4, Identity())]
+    edges_after = [(4, 5, conv(8, 3, 1)), (5, 6, conv(8, 1, 1))]
+    assert found == drawn(nodes, [*edges, *passed, *edges_after], [6])
+    (total,) = [i for i, node in enumerate(found.nodes) if i and not node.neuron]
+    assert [found.synapses[s].operation for s in found.incoming[total]] == [Identity(), Identity()]
+    assert not found.binary[total]
+    assert found.depth == 5  # one less than with "add", which has neurons on the sum
+
+
+def test_a_dense_sum_brings_predecessors_of_other_widths_to_that_of_the_slot() -> None:
+    stages = (
+        Stage(8, (chain_slot(0),)),
+        Stage(12, (chain_slot(1), chain_slot(0, 1, 2, merge=Merge("dense_add")))),
+    )
+    found = decode(Genome(STEM, stages), input_spec=SPEC)
+    sums = [
+        sorted(str(found.synapses[s].operation) for s in found.incoming[i])
+        for i, node in enumerate(found.nodes)
+        if i and not node.neuron and node.merge == "add" and len(found.incoming[i]) > 1
+    ]
+    # Stem and slot 1 have 8 channels and are pooled before; slot 2 has the 12 of the reader.
+    assert sums == [["1x1 convolution", "1x1 convolution", "identity"]]
+    adapters = [s for s in found.synapses if s.operation == conv(12)]
+    assert [found.nodes[s.source].shape for s in adapters] == [(8, 4, 4)] * 2
+    assert [found.nodes[s.target].shape for s in adapters] == [(12, 4, 4)] * 2
+
+
+def test_attention_lies_between_the_summed_current_of_each_population_and_its_neurons() -> None:
+    kernels = (Kernel(3), Kernel(5), Kernel(7))
+    slot = Slot("feedforward_inhibition", (LIF, ALIF), kernels, (0,), attention="asa")
+    found = decode(Genome(STEM, (Stage(8, (slot,)),)), input_spec=SPEC)
+    nodes = [Draft("add", IF), Draft("add"), Draft("add"), Draft("add", LIF), Draft("add", ALIF)]
+    edges: list[tuple[int, int, Operation]] = [
+        (0, 1, conv(8, 5)),
+        (1, 2, conv(8, 3, 1)),
+        (1, 3, conv(2, 5, 1)),
+        (5, 2, conv(8, 7, -1)),
+        (2, 4, SpatialAttention("asa")),
+        (3, 5, SpatialAttention("asa")),
+    ]
+    assert found == drawn(nodes, edges, [4])
+    plain = decode(Genome(STEM, (Stage(8, (replace(slot, attention=None),)),)), input_spec=SPEC)
+    assert found.n_parameters == plain.n_parameters + 2 * 41
+    assert found.depth == plain.depth
+
+
+def test_feedback_into_a_slot_with_attention_is_part_of_the_current_that_is_attended() -> None:
+    slots = (replace(chain_slot(0), attention="half"), chain_slot(0))
+    found = decode(Genome(STEM, (Stage(8, slots),), feedback=((2, 1),)), input_spec=SPEC)
+    (late,) = [s for s in found.synapses if s.delay]
+    (attention,) = [s.operation for s in found.synapses if s.source == late.target]
+    assert attention == SpatialAttention("half")
+
+
+def test_attention_on_a_feedback_cycle_is_refused() -> None:
+    slots = (replace(chain_slot(0), attention="asa"), chain_slot(1))
+    with pytest.raises(IllegalGeneError, match="needs all time steps at once"):
+        decode(Genome(STEM, (Stage(8, slots),), feedback=((2, 1),)), input_spec=SPEC)
+
+
+def test_the_merge_rules_mean_different_networks() -> None:
     ids = {
         decode(Genome(STEM, (Stage(8, (chain_slot(0), chain_slot(0, 1, merge=merge))),)), input_spec=SPEC).id
-        for merge in (Merge("concatenate"), Merge("add", LIF), Merge("add", ALIF))
+        for merge in (Merge("concatenate"), Merge("dense_add"), Merge("add", LIF), Merge("add", ALIF))
     }
-    assert len(ids) == 3
+    assert len(ids) == 4
 
 
 def test_a_predecessor_in_an_earlier_stage_is_pooled_to_the_resolution_of_the_reader() -> None:

@@ -4,7 +4,6 @@ import pytest
 
 from genomes import library
 from genomes.describing import describe
-from genomes.operations import Convolution
 
 
 @pytest.mark.parametrize("name", library.names("evonas"))
@@ -14,7 +13,8 @@ def test_the_totals_are_those_of_the_architecture_and_the_sum_of_the_parts(name:
     text = describe(genome, space)
     lines = text.splitlines()
     assert lines[0] == f"architecture {architecture.id}, space evonas"
-    assert lines[1] == "input 3 x 32 x 32, 10 classes"
+    shape = " x ".join(map(str, space.input.shape))
+    assert lines[1] == f"input {shape}, {space.input.n_classes} classes"
     assert (
         f"{architecture.n_parameters:,} parameters, {architecture.macs_per_step:,} MACs per time step" in text
     )
@@ -26,7 +26,7 @@ def test_the_totals_are_those_of_the_architecture_and_the_sum_of_the_parts(name:
         for line in synapses
         if "MACs" in line
     ]
-    assert len(macs) == sum(isinstance(s.operation, Convolution) for s in architecture.synapses)
+    assert len(macs) == sum(architecture.macs(s) > 0 for s in architecture.synapses)
     assert sum(macs) == architecture.macs_per_step
 
 
@@ -41,6 +41,7 @@ def test_every_part_has_a_line(name: str) -> None:
     for number, slot in enumerate(genome.slots(), start=1):
         (line,) = [line for line in lines if line.startswith(f"slot {number}:")]
         assert slot.motif in line
+        assert ("with attention" in line) == (slot.attention is not None)
         assert all(str(kernel) in line for kernel in slot.kernels)
         assert all(str(neuron) in line for neuron in slot.neurons)
     (stem,) = [line for line in lines if line.startswith("stem:")]

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from genomes.errors import IllegalGeneError
+from genomes.errors import IllegalGeneError, UnknownNameError
 from genomes.genome import Genome, Merge, Slot
 from genomes.library import load
 from genomes.micro import Kernel, Neuron
@@ -32,8 +32,14 @@ def test_a_merge_rule_is_there_exactly_when_there_is_something_to_merge() -> Non
 def test_adding_needs_a_neuron_and_stacking_has_none() -> None:
     with pytest.raises(IllegalGeneError, match="'add' needs a neuron"):
         Merge("add")
-    with pytest.raises(IllegalGeneError, match="'concatenate' has no neuron"):
-        Merge("concatenate", LIF)
+    for rule in ("concatenate", "dense_add"):
+        with pytest.raises(IllegalGeneError, match=f"'{rule}' has no neuron"):
+            Merge(rule, LIF)
+
+
+def test_an_unknown_attention_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="unknown attention 'as'; did you mean 'asa'"):
+        Slot("feedforward_inhibition", (LIF, LIF), (Kernel(3),) * 3, (0,), attention="as")
 
 
 def test_a_slot_reads_earlier_slots_only(genome: Genome) -> None:

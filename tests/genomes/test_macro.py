@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,8 @@ from genomes.genome import Genome, Slot
 from genomes.library import load
 from genomes.macro import (
     last_slot,
+    off_cycles,
+    settled,
     stage_of,
     with_another_slot,
     with_another_stage,
@@ -63,3 +67,39 @@ def test_a_stage_goes_with_its_slots_and_the_feedback_from_them(slot: Slot) -> N
     assert shorter.feedback == ((2, 1),)
     grown = with_another_stage(shorter, width=32, slot=slot)
     assert [s.predecessors for s in grown.slots()][-1] == (2,)
+
+
+@pytest.mark.parametrize(
+    ("name", "feedback", "free"),
+    [
+        ("spiking_resnet", (), {1, 2, 3, 4, 5, 6}),
+        ("spiking_resnet", ((4, 3),), {1, 2, 5, 6}),
+        ("spiking_resnet", ((5, 2),), {1, 6}),
+        ("spiking_resnet", ((3, 1), (6, 5)), {4}),
+        # The second slot has a loop of its own: of feedback inhibition, of mutual inhibition.
+        ("inhibited_chain", (), {1, 3}),
+        ("rivals", (), {1}),
+    ],
+)
+def test_a_slot_is_off_cycles_if_no_feedback_leads_back_to_it(
+    name: str, feedback: tuple[tuple[int, int], ...], free: set[int]
+) -> None:
+    assert off_cycles(replace(load(name)[0], feedback=feedback)) == free
+
+
+def test_feedback_from_a_slot_that_is_not_driven_by_its_target_closes_no_cycle(genome: Genome) -> None:
+    first, second = genome.stages[0].slots
+    apart = replace(genome.stages[0], slots=(first, replace(second, predecessors=(0,), merge=None)))
+    assert off_cycles(replace(genome, stages=(apart,), feedback=((2, 1),))) == {1, 2}
+
+
+def test_settling_takes_attention_from_cycles_only(genome: Genome) -> None:
+    stages = tuple(
+        replace(stage, slots=tuple(replace(slot, attention="asa") for slot in stage.slots))
+        for stage in genome.stages
+    )
+    attentive = replace(genome, stages=stages)
+    assert settled(attentive) == attentive
+    found = settled(replace(attentive, feedback=((4, 3),)))
+    assert [slot.attention for slot in found.slots()] == ["asa", "asa", None, None, "asa", "asa"]
+    assert settled(replace(genome, feedback=((4, 3),))) == replace(genome, feedback=((4, 3),))

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from genomes.errors import UnknownNameError
 from genomes.micro import Kernel
-from genomes.operations import Convolution, Identity, MaxPool, Resize
+from genomes.operations import Convolution, Identity, MaxPool, Resize, SpatialAttention
 
 
 def layers(operation: Convolution, in_channels: int) -> list[nn.Conv2d]:
@@ -72,7 +73,33 @@ def test_resize_and_identity_keep_the_channels() -> None:
         (MaxPool(2), "max pool 2x2"),
         (Resize(8, 4), "resize to 8x4"),
         (Identity(), "identity"),
+        (SpatialAttention("asa_rest"), "attention 'asa_rest'"),
     ],
 )
 def test_operations_say_what_they_do(operation: object, words: str) -> None:
     assert str(operation) == words
+
+
+@pytest.mark.parametrize(
+    ("variant", "n_parameters", "reading", "inner"),
+    [
+        ("asa", 2 + 3 + 2 * 18, 4 * 320, 320 + 5 * 5 + 2 * 18 * 64),
+        ("asa_important", 2 + 3 + 18, 3 * 320, 320 + 5 * 5 + 18 * 64),
+        ("asa_rest", 2 + 3 + 18, 3 * 320, 320 + 5 * 5 + 18 * 64),
+        ("half", 0, 320, 0),
+    ],
+)
+def test_attention_counts_its_maps_and_its_score(
+    variant: str, n_parameters: int, reading: int, inner: int
+) -> None:
+    attention = SpatialAttention(variant)
+    assert attention.out_shape((5, 8, 8)) == (5, 8, 8)
+    assert attention.n_parameters((5, 8, 8)) == n_parameters
+    assert attention.macs((5, 8, 8)) == (reading, inner)
+    assert attention.connections((5, 8, 8)) is None
+    assert attention.needs_sequence
+
+
+def test_an_attention_that_does_not_exist_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="unknown attention 'asa_importent'; did you mean 'asa_impor"):
+        SpatialAttention("asa_importent")

@@ -61,6 +61,17 @@ def test_a_whole_number_is_read_as_the_float_that_the_field_wants() -> None:
     assert (type(neuron.v_threshold), type(neuron.tau)) == (float, float)
 
 
+def test_a_field_added_later_is_written_only_where_it_says_something(tmp_path: Path) -> None:
+    assert "attention" not in slot(json.loads((FOLDER / "feedback_loop.json").read_text()))
+    genome: Genome = load("spiking_vgg")[0]
+    plain = to_plain(genome)
+    assert all("attention" not in part for stage in plain["stages"] for part in stage["slots"])
+    plain["stages"][1]["slots"][0]["attention"] = "half"
+    attentive = from_plain(Genome, plain, where="genome")
+    assert [part.attention for part in attentive.slots()] == [None, "half", None]
+    assert to_plain(attentive) == plain
+
+
 def slot(content: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = content["genome"]["stages"][0]["slots"][0]
     return found
@@ -109,6 +120,14 @@ def top(content: dict[str, Any]) -> dict[str, Any]:
             r"feedback\[0\]: expected a list",
         ),
         (put(lambda c: c["genome"], "feedback", [[1, 2]]), IllegalGeneError, "later slot to an earlier"),
+        (put(slot, "attention", "asaa"), UnknownNameError, "unknown attention 'asaa'; did you mean 'asa'"),
+        (put(slot, "attention", 1), GenomeFormatError, r"slots\[0\]\.attention: expected str, got 1"),
+        (
+            put(slot, "attention", "asa"),
+            IllegalGeneError,
+            "slot 1 attention: got asa, this space offers None",
+        ),
+        (lambda c: slot(c).pop("merge"), GenomeFormatError, r"slots\[0\]: missing key 'merge'"),
         (put(stem, "stride", 3), IllegalGeneError, "stride must be 1 or 2, got 3"),
         (put(lambda c: stem(c)["kernel"], "size", 4), IllegalGeneError, "size must be odd"),
         (put(lambda c: stem(c)["neuron"], "model", "liff"), UnknownNameError, "did you mean 'lif'"),
@@ -200,6 +219,15 @@ def test_options_of_a_space_are_its_fields() -> None:
         ("evonas", {"kernel_sizes": [2]}, IllegalGeneError, "kernel_sizes"),
         ("evonas", {"stem_strides": [0]}, IllegalGeneError, "stem_strides"),
         ("evonas", {"stem_strides": [3]}, IllegalGeneError, "stem_strides"),
+        ("evonas", {"merges": []}, IllegalGeneError, r"space\.merges: expected at least one value"),
+        (
+            "evonas",
+            {"merges": ["sum"]},
+            IllegalGeneError,
+            r"space\.merges: expected some of add, concatenate",
+        ),
+        ("evonas", {"attention": ["assa"]}, UnknownNameError, "unknown attention 'assa'; did you mean 'asa'"),
+        ("evonas", {"attention": "asa"}, GenomeFormatError, r"space\.attention: expected a list"),
         ("evonas", {"width_factors": [0.1]}, IllegalGeneError, "width_factors"),
         ("evonas", {"width_factors": [float("inf")]}, IllegalGeneError, "width_factors"),
     ],

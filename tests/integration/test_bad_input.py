@@ -157,6 +157,47 @@ def test_a_cluster_that_does_not_answer_is_named_in_the_end_and_nothing_is_made(
     assert not (tmp_path / "run" / "config.json").exists()
 
 
+# Limits -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("setting", ["max_parameters=10", "max_energy_nj=0.01", "max_memory_mb=0.0005"])
+def test_a_budget_that_no_genome_can_meet_is_named_with_the_nearest_and_nothing_is_lost(
+    run_here: Run, tmp_path: Path, setting: str
+) -> None:
+    run_dir = tmp_path / "run"
+    options = ("--set", f"evolution.{setting}", "--set", "training.elites=1", "--run-dir", run_dir)
+    code, _, errors = run_here("evolve", *SERIAL, *options)
+    run = load_run(run_dir)
+    assert run.is_complete
+    assert not run.front
+    name = setting.removeprefix("max_").partition("=")[0]
+    nearest = min(row.objectives.get(name, row.diagnostics.get(name)) for row in run.rows)
+    parts = [f"no genome met evolution.{setting}: the nearest has {nearest:.9g}; raise it", "evonas resume"]
+    assert_one_line(code, errors, expected=2, parts=parts)
+    assert not (run_dir / "elites").exists() or not list((run_dir / "elites").iterdir())
+    code, _, errors = run_here("resume", run_dir, "--generations", 3)
+    assert_one_line(code, errors, expected=2, parts=["no genome met", "--generations 13"])
+    assert len(load_run(run_dir).rows) == 24
+    code, _, errors = run_here("front", run_dir)
+    assert (code, errors) == (0, "")
+
+
+def test_budgets_that_no_genome_can_meet_are_named_together(run_here: Run, tmp_path: Path) -> None:
+    limits = ("--set", "evolution.max_parameters=10", "--set", "evolution.max_memory_mb=0.0005")
+    code, _, errors = run_here("evolve", *SERIAL, *limits, "--run-dir", tmp_path / "run")
+    named = "no genome met evolution.max_parameters=10 and evolution.max_memory_mb=0.0005: the nearest has "
+    assert_one_line(code, errors, expected=2, parts=[named, " and ", "raise them"])
+
+
+def test_a_run_whose_time_is_up_before_anything_was_feasible_is_no_mistake_yet(
+    run_here: Run, tmp_path: Path
+) -> None:
+    options = ("--set", "evolution.max_parameters=10", "--max-minutes", "1e-6", "--run-dir", tmp_path / "run")
+    code, output, errors = run_here("evolve", *SERIAL, *options)
+    assert (code, errors) == (0, "")
+    assert "time is up" in output
+
+
 # Data ---------------------------------------------------------------------------------------------
 
 

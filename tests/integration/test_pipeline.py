@@ -152,7 +152,8 @@ def test_a_constraint_holds_for_what_is_no_objective_too(engine: Any, tmp_path: 
 
 
 def test_a_run_in_which_nothing_is_feasible_ends_with_an_empty_front(engine: Any, tmp_path: Path) -> None:
-    engine.evolve(tmp_path / "run", "evolution.max_parameters=10", "training.elites=1")
+    with pytest.raises(RunError, match=r"no genome met evolution\.max_parameters=10"):
+        engine.evolve(tmp_path / "run", "evolution.max_parameters=10", "training.elites=1")
     run = evonas.load_run(tmp_path / "run")
     assert set(run.evaluations()["status"]) <= {"infeasible", "cached"}
     assert len(run.pareto_front()) == 0

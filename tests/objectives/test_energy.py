@@ -12,13 +12,13 @@ from torch.nn import functional as F
 
 from evonas.objectives import OBJECTIVES
 from evonas.objectives.energy import ACCUMULATE_PJ, MULTIPLY_ACCUMULATE_PJ, energy_nj
-from evonas.proxies import Candidate
+from evonas.proxies import Candidate, Stimulation
 from evonas.snn.statistics import COUNTS
 from genomes import library
 from genomes.architecture import Architecture, Draft, InputSpec, Synapse, canonical
 from genomes.decoding import decode
 from genomes.micro import Kernel, Neuron
-from genomes.operations import Convolution, Identity, MaxPool, Operation
+from genomes.operations import Convolution, Identity, MaxPool, Operation, SpatialAttention
 
 SPEC = InputSpec((1, 4, 4), 3)
 IF = Neuron("if", 1.0, None, "hard")
@@ -133,6 +133,29 @@ def test_summed_currents_multiply_whatever_fires() -> None:
     assert found == pytest.approx(nj(accumulates=0, multiplies=encodings + T * 2 * 3 * 16 + READOUT))
 
 
+def test_added_spikes_multiply_whatever_fires() -> None:
+    a = drawn(
+        [Draft("add", IF), Draft("add", IF), Draft("add"), Draft("add", IF)],
+        [(0, 1, conv(2)), (0, 2, conv(2, 1)), (1, 3, Identity()), (2, 3, Identity()), (3, 4, conv(3, 1))],
+        [4],
+    )
+    found = energy_nj(a, time_steps=T, static=True, spikes=silent(a))
+    encodings = ENCODING + 2 * 16
+    assert found == pytest.approx(nj(accumulates=0, multiplies=encodings + T * 2 * 3 * 16 + READOUT))
+
+
+@pytest.mark.parametrize("static", [True, False])
+@pytest.mark.parametrize(("variant", "macs"), [("asa", 4 * 32 + 32 + 5 * 2 + 36 * 16), ("half", 32)])
+def test_attention_multiplies_at_every_step_even_on_a_still_current(
+    static: bool, variant: str, macs: int
+) -> None:
+    attention = SpatialAttention(variant)
+    a = drawn([Draft("add"), Draft("add", IF)], [(0, 1, conv(2)), (1, 2, attention)], [2])
+    found = energy_nj(a, time_steps=T, static=static, spikes=silent(a))
+    encoding = ENCODING if static else T * ENCODING
+    assert found == pytest.approx(nj(accumulates=0, multiplies=encoding + T * macs + 2 * 3))
+
+
 def connections(operation: Convolution, channels: int, height: int, width: int) -> Tensor:
     """Places that one spike reaches, counted by torch: the gradient of a convolution of ones, per channel."""
     x = torch.zeros(1, channels, height, width, requires_grad=True, dtype=torch.float64)
@@ -185,6 +208,8 @@ def test_the_objective_agrees_with_a_count_over_all_spikes(genome: str, n_frames
         )
     accumulates, multiplies = 0.0, 10.0 * a.n_features
     for synapse in a.synapses:
+        if isinstance(synapse.operation, SpatialAttention):
+            multiplies += 4 * a.macs(synapse)
         if not isinstance(synapse.operation, Convolution):
             continue
         shape = a.nodes[synapse.source].shape
@@ -201,8 +226,10 @@ def test_the_objective_agrees_with_a_count_over_all_spikes(genome: str, n_frames
 
 
 def test_the_bounds_hold_every_rate_between_the_lowest_and_saturation() -> None:
-    sample = [decode(library.load(name)[0], input_spec=InputSpec((1, 8, 8), 10)) for name in library.names("evonas")]
-    low, high = OBJECTIVES.get("energy_nj").bounds(sample, T, True)
+    sample = [
+        decode(library.load(name)[0], input_spec=InputSpec((1, 8, 8), 10)) for name in library.names("evonas")
+    ]
+    low, high = OBJECTIVES.get("energy_nj").bounds(sample, Stimulation(time_steps=T, batch=8, static=True))
     for a in sample:
         for rate in (0.005, 0.3, 1.0):
             full = energy_nj(

@@ -6,7 +6,7 @@ import torch
 
 import evonas.proxies.candidate
 from evonas.objectives import OBJECTIVES
-from evonas.proxies import Candidate
+from evonas.proxies import Candidate, Stimulation
 from evonas.snn.network import SpikingNetwork
 from genomes import library
 from genomes.architecture import InputSpec
@@ -15,6 +15,7 @@ from genomes.serial import build_space
 
 SPEC = InputSpec((1, 8, 8), 10)
 PARAMETERS = OBJECTIVES.get("parameters")
+SHOWN = Stimulation(time_steps=4, batch=8, static=True)
 
 
 @pytest.mark.parametrize("genome", library.names("evonas"))
@@ -41,14 +42,14 @@ def test_it_needs_no_statistics() -> None:
 def test_the_bounds_leave_a_margin_around_the_sample() -> None:
     sample = [decode(library.load(name)[0], input_spec=SPEC) for name in library.names("evonas")]
     counts = [a.n_parameters for a in sample]
-    assert PARAMETERS.bounds(sample, 4, True) == (min(counts) / 10, max(counts) * 10)
+    assert PARAMETERS.bounds(sample, SHOWN) == (min(counts) / 10, max(counts) * 10)
 
 
 def test_what_a_greedy_descent_reaches_lies_within_the_bounds() -> None:
     space = build_space("evonas", input_spec=InputSpec((1, 8, 8), 10), options={})
     rng = np.random.default_rng(0)
     genomes = [space.sample(rng=rng) for _ in range(200)]
-    low, _ = PARAMETERS.bounds([space.decode(genome) for genome in genomes], 4, True)
+    low, _ = PARAMETERS.bounds([space.decode(genome) for genome in genomes], SHOWN)
     best = min(genomes, key=lambda genome: space.decode(genome).n_parameters)
     for _ in range(300):
         other = space.mutate(best, rng=rng)

@@ -1,4 +1,4 @@
-"""What holds for every genome that the default space samples."""
+"""What holds for every genome that the default space samples, with the default options and with all of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import pickle
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,11 @@ from evonas.snn.network import SpikingNetwork
 from evonas.snn.synapses import ConvolutionSynapse
 from genomes import canvas, decoding
 from genomes.architecture import Architecture, InputSpec, canonical
-from genomes.genome import Genome
-from genomes.operations import Convolution
+from genomes.attention import ATTENTIONS
+from genomes.errors import IllegalGeneError
+from genomes.genome import MERGES, Genome
+from genomes.macro import off_cycles, with_slot
+from genomes.operations import Convolution, SpatialAttention
 from genomes.space import Gene
 from genomes.spaces.evonas import EvonasSpace
 
@@ -29,6 +33,15 @@ T = 4
 SPACES = {
     "16x16": EvonasSpace(InputSpec((3, 16, 16), 10)),
     "8x8": EvonasSpace(InputSpec((1, 8, 8), 10)),
+    "combined 16x16": EvonasSpace(
+        InputSpec((2, 16, 16), 10),
+        kernel_sizes=(1, 3, 5, 7),
+        merges=MERGES,
+        attention=tuple(ATTENTIONS.names()),
+    ),
+    "combined 8x8": EvonasSpace(
+        InputSpec((1, 8, 8), 10), max_slots=3, merges=MERGES, attention=("asa", "half")
+    ),
 }
 
 spaces = st.sampled_from(sorted(SPACES)).map(SPACES.__getitem__)
@@ -51,6 +64,8 @@ def test_a_sampled_genome_is_in_the_space_and_decodes(space: EvonasSpace, seed: 
     slots = list(genome.slots())
     merging = sum(slot.merge is not None and slot.merge.neuron is not None for slot in slots)
     assert len(architecture.spiking) == 1 + merging + sum(len(slot.neurons) for slot in slots)
+    attended = sum(isinstance(s.operation, SpatialAttention) for s in architecture.synapses)
+    assert attended == sum(len(slot.neurons) for slot in slots if slot.attention)
 
 
 @given(spaces, seeds)
@@ -103,6 +118,77 @@ def test_a_child_keeps_the_wiring_of_the_first_parent(space: EvonasSpace, seed: 
     child = space.crossover(first, second, rng=generator(seed, "crossover"))
     assert [s.predecessors for s in child.slots()] == [s.predecessors for s in first.slots()]
     assert child.feedback == first.feedback
+
+
+def test_variation_brings_every_attention_and_every_merge() -> None:
+    space = SPACES["combined 16x16"]
+    rng = generator(0, "walk")
+    attention, rules = set(), set()
+    genome = sampled(space, 0)
+    for seed in range(300):
+        genome = space.mutate(genome, rng=rng)
+        if seed % 10 == 0:
+            genome = space.crossover(genome, sampled(space, seed), rng=rng)
+        space.check(genome)
+        attention |= {slot.attention for slot in genome.slots()}
+        rules |= {slot.merge.rule for slot in genome.slots() if slot.merge}
+    assert attention == {None, *space.attention}
+    assert rules == set(space.merges)
+
+
+def test_a_change_that_closes_a_cycle_takes_the_attention_on_it_away_and_no_other() -> None:
+    space = SPACES["combined 16x16"]
+    taken = {"feedback": 0, "motif": 0, "edge": 0}
+    for seed in range(200):
+        genome = sampled(space, seed)
+        for gene in space.genes(genome):
+            for kind in taken:
+                if kind not in gene.name:
+                    continue
+                for value in gene.alternatives:
+                    other = gene.change(value, generator(seed, "change"))
+                    legal = off_cycles(other)
+                    both = zip(genome.slots(), other.slots(), strict=True)
+                    for number, (before, after) in enumerate(both, start=1):
+                        assert after.attention == (before.attention if number in legal else None)
+                        taken[kind] += before.attention != after.attention
+    assert min(taken.values()) > 0, taken
+
+
+def test_attention_on_a_cycle_is_refused_with_what_to_do() -> None:
+    space = SPACES["combined 8x8"]
+    for seed in range(50):
+        genome = sampled(space, seed)
+        blocked = sorted({k + 1 for k in range(genome.n_slots)} - off_cycles(genome))
+        if blocked:
+            slot = replace(list(genome.slots())[blocked[0] - 1], attention="asa")
+            with pytest.raises(IllegalGeneError, match=f"slot {blocked[0]}: attention needs all time steps"):
+                space.check(with_slot(genome, blocked[0], slot))
+            assert f"slot {blocked[0]} attention" not in {gene.name for gene in space.genes(genome)}
+            return
+    pytest.fail("no sampled genome has a cycle")
+
+
+def test_a_merge_rule_that_the_space_does_not_offer_is_refused() -> None:
+    genome = next(
+        genome
+        for genome in (sampled(SPACES["combined 8x8"], seed) for seed in range(200))
+        if any(slot.merge and slot.merge.rule == "dense_add" for slot in genome.slots())
+    )
+    with pytest.raises(IllegalGeneError, match="got dense_add, this space offers add, concatenate"):
+        replace(SPACES["combined 8x8"], merges=("add", "concatenate")).check(genome)
+
+
+def test_the_default_options_vary_genomes_as_they_did_before_there_were_more() -> None:
+    space = SPACES["8x8"]
+    genomes = [sampled(space, seed) for seed in range(50)]
+    assert not any(gene.name.endswith("attention") for genome in genomes for gene in space.genes(genome))
+    ids = []
+    for first, second in pairwise(genomes):
+        rng = generator(0, "variation")
+        child = space.crossover(space.mutate(first, rng=rng), second, rng=rng)
+        ids.append(f"{space.architecture_id(child)} {rng.integers(1 << 30)}")
+    assert hashlib.sha256(" ".join(ids).encode()).hexdigest()[:16] == "3573623f836c17d8"
 
 
 @given(spaces, seeds)
@@ -243,8 +329,9 @@ def inert(
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_one_gene_changed_changes_the_built_network(seed: int, digits: torch.Tensor) -> None:
-    space = SPACES["8x8"]
+@pytest.mark.parametrize("name", ["8x8", "combined 8x8"])
+def test_one_gene_changed_changes_the_built_network(name: str, seed: int, digits: torch.Tensor) -> None:
+    space = SPACES[name]
     genome = sampled(space, seed)
     genes = space.genes(genome)
     gene = genes[int(generator(seed, "gene").integers(len(genes)))]
@@ -252,15 +339,25 @@ def test_one_gene_changed_changes_the_built_network(seed: int, digits: torch.Ten
     assert not idle, f"seed {seed}: gene '{gene.name}' = {gene.value} changed to {idle} changes nothing"
 
 
-def test_every_gene_of_one_genome_changes_the_built_network(digits: torch.Tensor) -> None:
+# The second of these genomes has attention and a dense sum.
+@pytest.mark.parametrize(
+    ("seed", "options"), [(1, {}), (1036, {"merges": MERGES, "attention": ("asa", "half")})], ids=str
+)
+def test_every_gene_of_one_genome_changes_the_built_network(
+    seed: int, options: dict[str, Any], digits: torch.Tensor
+) -> None:
     # Small, so that all alternatives can be built: two slots, three kernels.
-    space = EvonasSpace(
+    small = EvonasSpace(
         InputSpec((1, 8, 8), 10), base_width=8, max_stages=2, max_slots=1, kernel_sizes=(1, 3)
     )
-    genome = sampled(space, 1)
+    space = replace(small, **options)
+    genome = sampled(space, seed)
     base = built(space, genome, digits)
     idle = {gene.name: inert(space, genome, gene, digits, base) for gene in space.genes(genome)}
     assert len(idle) > 20
+    last = list(genome.slots())[-1]
+    assert (last.attention is not None) == bool(options)
+    assert (last.merge is not None and last.merge.rule == "dense_add") == bool(options)
     assert not {name: values for name, values in idle.items() if values}
 
 

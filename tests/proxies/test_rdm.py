@@ -14,8 +14,8 @@ from scipy.spatial.distance import pdist, squareform
 from torch import Tensor
 
 from evonas.proxies import PROXIES, Candidate
-from evonas.proxies.rdm import DISTANCES, effective_rank, health, mean_dissimilarity, rdm
-from evonas.snn.statistics import COUNTS, RATE_GRAM, TRAIN_GRAM, Counts, Gram
+from evonas.proxies.rdm import DISTANCES, effective_rank, mean_dissimilarity, rdm
+from evonas.snn.statistics import RATE_GRAM, TRAIN_GRAM, Gram
 from genomes import library
 from genomes.architecture import InputSpec
 from genomes.decoding import decode
@@ -225,28 +225,6 @@ def test_the_mean_is_over_pairs_of_different_stimuli() -> None:
 )
 def test_the_effective_rank_of_known_spectra(patterns: list[list[float]], expected: float) -> None:
     assert effective_rank(gram(patterns)) == pytest.approx(expected, abs=1e-9)
-
-
-def test_health_counts_each_neuron_once() -> None:
-    small = torch.zeros(4, 2, 1, 1, 2)
-    small[:, :, 0, 0, 0] = 1.0  # one of two neurons fires always, the other never
-    large = torch.zeros(4, 2, 1, 2, 3)
-    counts: dict[int, Counts] = {1: COUNTS.measure(small), 2: COUNTS.measure(large), 3: COUNTS.measure(large)}
-    found = health(counts, (1, 2))
-    assert found == {
-        "firing_rate": pytest.approx(1 / 8),
-        "dead_fraction": pytest.approx(7 / 8),
-        "saturated_fraction": pytest.approx(1 / 8),
-        "silent_layers": 1.0,
-    }
-
-
-def test_counts_are_spikes_per_inference_at_each_pixel() -> None:
-    spikes = trains()
-    found = COUNTS.measure(spikes)
-    torch.testing.assert_close(found.per_pixel, spikes.double().sum((0, 2)).mean(0))
-    assert found.firing_rate == pytest.approx(spikes.double().mean().item())
-    assert found.n_neurons == 60
 
 
 def test_the_proxy_is_the_mean_over_spiking_layers_of_the_mean_over_pairs() -> None:

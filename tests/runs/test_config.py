@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evonas.data import FRAMINGS
 from evonas.errors import ConfigError
 from evonas.runs import config as run_config
 from evonas.runs.config import Config, difference, from_dict, matters, override, resolve, to_dict
@@ -46,7 +47,7 @@ def test_a_data_file_of_ones_own_gets_the_defaults() -> None:
     assert resolve(flags={"data.name": "my/../digits.npz"}).evolution == Config().evolution
 
 
-@pytest.mark.parametrize("name", ["digits", "cifar10"])
+@pytest.mark.parametrize("name", ["digits", "cifar10", "nmnist", "dvs128_objects"])
 def test_every_preset_is_legal_and_meets_the_floor_of_the_protocol(name: str) -> None:
     config = resolve(flags={"data.name": name})
     assert config.evaluation.batch >= 64
@@ -56,6 +57,37 @@ def test_every_preset_is_legal_and_meets_the_floor_of_the_protocol(name: str) ->
 def test_options_of_the_space_are_let_through_with_lists_as_tuples() -> None:
     config = resolve(assignments=["space.base_width=8", "space.models=['if', 'lif']", "space.style=plain"])
     assert dict(config.space.options) == {"base_width": 8, "models": ("if", "lif"), "style": "plain"}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("[]", ()),
+        ("a", ("a",)),
+        ("[a,b]", ("a", "b")),
+        ('["a"]', ("a",)),
+        ("[~/g-1.json, b]", ("~/g-1.json", "b")),
+    ],
+)
+def test_initial_genomes_are_a_list_of_names_and_files_that_may_be_empty(
+    text: str, names: tuple[str, ...]
+) -> None:
+    config = resolve(assignments=[f"evolution.initial={text}"])
+    assert config.evolution.initial == names
+    assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_more_initial_genomes_than_the_population_has_places_are_refused() -> None:
+    given = ["evolution.population=2", "evolution.initial=a,b,c"]
+    with pytest.raises(ConfigError, match=r"evolution\.initial names 3 genomes for the 2 places"):
+        resolve(assignments=given)
+
+
+def test_the_preset_has_options_for_its_own_space_alone() -> None:
+    assert resolve(flags={"data.name": "cifar10", "space.name": "evonas"}).space.options["min_stages"] == 3
+    other = resolve(flags={"data.name": "cifar10", "space.name": "other"}, assignments=["space.depth=2"])
+    assert (other.space.name, dict(other.space.options)) == ("other", {"depth": 2})
+    assert other.training.epochs == resolve(flags={"data.name": "cifar10"}).training.epochs
 
 
 @pytest.mark.parametrize(
@@ -77,8 +109,12 @@ def test_options_of_the_space_are_let_through_with_lists_as_tuples() -> None:
         ("evolution.objectives=[]", ("list of names", "[]")),
         ("evolution.objectives=rdm,rdm", ("each once",)),
         ("evolution.objectives=[1]", ("list of names",)),
+        ("evolution.initial=[3]", ("evolution.initial must be a list of names",)),
+        ("evolution.initial=a,a", ("each once",)),
         ("training.label_smoothing=1", ("below 1",)),
         ("training.device=cuda:0", ("cpu, cuda",)),
+        ("data.framing=space", ("data.framing", "one of time, count", "'space'")),
+        ("data.n_train=1", ("data.n_train", "at least 2", "or 'none'")),
         ("training.amp=1", ("true or false",)),
         ("training.learning_rate=1" + "0" * 400, ("training.learning_rate", "a number")),
         ("evolution.poplation=3", ("unknown setting", "did you mean 'evolution.population'")),
@@ -178,6 +214,8 @@ def test_where_and_how_long_a_run_goes_on_does_not_matter_on_resume(assignment: 
     ("assignment", "line"),
     [
         ("data.name=other.npz", "data.name: was 'digits', is 'other.npz'"),
+        ("data.framing=count", "data.framing: was 'time', is 'count'"),
+        ("data.n_train=100", "data.n_train: was none, is 100"),
         ("space.base_width=8", "space.base_width: was none, is 8"),
         ("evolution.strategy=random", "evolution.strategy: was 'nsga2', is 'random'"),
         ("evolution.population=4", "evolution.population: was 24, is 4"),
@@ -194,6 +232,15 @@ def test_where_and_how_long_a_run_goes_on_does_not_matter_on_resume(assignment: 
 def test_what_decides_the_result_matters_on_resume(assignment: str, line: str) -> None:
     now = json.loads(json.dumps(matters(resolve(assignments=[assignment]))))
     assert difference(matters(resolve()), now) == [line]
+
+
+def test_the_framings_that_may_be_set_are_those_that_there_are() -> None:
+    for name in FRAMINGS.names():
+        assert resolve(assignments=[f"data.framing={name}"]).data.framing == name
+    with pytest.raises(ConfigError) as caught:
+        resolve(assignments=["data.framing=other"])
+    listed = str(caught.value).partition("one of ")[2].partition(";")[0].split(", ")
+    assert sorted(listed) == FRAMINGS.names()
 
 
 def test_the_workers_by_default_are_as_many_as_cores_up_to_a_limit() -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from evonas.runs.log import Row
 from evonas.runs.results import Run
-from evonas.runs.table import amount, front_lines, front_table
+from evonas.runs.table import aligned, amount, front_cells, grid
 
 MakeRow = Callable[..., Row]
 MakeRun = Callable[[Sequence[Row]], Run]
@@ -29,7 +29,7 @@ def run(make_run: MakeRun, make_row: MakeRow) -> Run:
 
 
 def test_lines_hold_rank_id_values_and_a_star_at_the_knee(run: Run) -> None:
-    header, *lines = front_lines(run)
+    header, *lines = aligned(front_cells(run))
     assert header.split() == ["rank", "architecture_id", "rdm", "parameters", "[w]", "generation", "knee"]
     assert [line.split() for line in lines] == [
         ["1", "a0", "0.9", "10,000", "0"],
@@ -40,15 +40,16 @@ def test_lines_hold_rank_id_values_and_a_star_at_the_knee(run: Run) -> None:
 
 def test_the_terminal_table_shows_the_same_cells(run: Run) -> None:
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(front_table(run))
+    console.print(grid(front_cells(run), title="a front"))
     text = console.export_text()
-    for line in front_lines(run):
-        for cell in line.split():
+    for cells in front_cells(run):
+        for cell in cells:
             assert cell in text
 
 
 def test_an_empty_front_is_a_header(make_run: MakeRun) -> None:
-    assert len(front_lines(make_run([]))) == 1
+    cells = front_cells(make_run([]))
+    assert len(cells) == len(aligned(cells)) == 1
 
 
 def test_huge_and_tiny_amounts_stay_short() -> None:

@@ -1,0 +1,209 @@
+"""The table that answers an experiment, read from the folders of its runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evonas.errors import RunError
+from evonas.runs import experiment as experiments
+from evonas.runs.experiment import REPORTABLE, Experiment, Member
+from evonas.runs.folder import RunFolder
+from evonas.runs.results import Run, load_run
+from evonas.runs.table import amount
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOT_KNOWN = "not known"
+MEASURED = ("parameters", "memory_mb", "energy_nj", "firing_rate", "search_seconds", "evaluations")
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """An experiment as far as it has come."""
+
+    path: Path
+    experiment: Experiment
+
+    def __repr__(self) -> str:
+        n = sum(1 for _ in self.runs())
+        return f"ExperimentResult({self.path}: {n} of {len(self.experiment.members)} runs begun)"
+
+    @property
+    def csv(self) -> Path:
+        """The file of the table: `table.csv`."""
+        return self.path / "table.csv"
+
+    def runs(self) -> Iterator[tuple[Member, Run]]:
+        """The runs that have begun, with what they are in the experiment.
+
+        Raises:
+            RunError: a run whose record or log is damaged.
+        """
+        for member in self.experiment.members:
+            path = self.path / member.name
+            if RunFolder(path).record.is_file():
+                yield member, load_run(path)
+
+    def table(self) -> pd.DataFrame:
+        """One row per variant and network, over the seeds whose search and training are over.
+
+        Where a run trains nothing, its row is what it would train first, without an accuracy.
+
+        Columns: variant, network ("knee", "elite 2" ..., or the name of an initial genome), reported_<column> (the
+        paper's figure as text, or "not known"), n (seeds), test_accuracy (a share, mean), test_accuracy_sd (sample
+        standard deviation, NaN below two seeds), parameters, memory_mb (10^6 bytes), energy_nj and firing_rate (after
+        training on validation examples; else as the search measured them, NaN where it did not), search_seconds (of
+        all evaluations) and evaluations (per run), each a mean; device (of the training), architecture_ids (distinct,
+        in order of seed), chosen (True for the highest mean accuracy; among equal ones that of least memory).
+        """
+        import pandas as pd
+
+        groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for member, run in self.runs():
+            for network, found in _networks(run):
+                groups.setdefault((member.variant, network), []).append(found)
+        figures = self._reported_columns()
+        rows = [
+            {
+                "variant": variant,
+                "network": network,
+                **{f"reported_{name}": self._reported(variant).get(name, NOT_KNOWN) for name in figures},
+                **_summary(found),
+            }
+            for (variant, network), found in groups.items()
+        ]
+        chosen = _chosen(rows)
+        columns = {"variant": "str", "network": "str", **{f"reported_{name}": "str" for name in figures}}
+        columns |= {"n": "int64", "test_accuracy": "float64", "test_accuracy_sd": "float64"}
+        columns |= dict.fromkeys(MEASURED, "float64")
+        columns |= {"device": "str", "architecture_ids": "str", "chosen": "bool"}
+        for i, row in enumerate(rows):
+            row["chosen"] = i == chosen
+        return pd.DataFrame(
+            {name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in columns.items()}
+        )
+
+    def cells(self) -> list[list[str]]:
+        """The table as a person reads it, without ids, its header first; the chosen network carries a star.
+
+        Accuracies are mean +- standard deviation.
+        """
+        table = self.table()
+        accuracy = [
+            _cell(mean) if math.isnan(sd) else f"{_cell(mean)} +- {_cell(sd)}"
+            for mean, sd in zip(table["test_accuracy"], table["test_accuracy_sd"], strict=True)
+        ]
+        table = table.assign(test_accuracy=accuracy).drop(columns=["test_accuracy_sd", "architecture_ids"])
+        rows = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
+        return [[name.replace("_", " ") for name in table.columns], *rows]
+
+    def _reported(self, variant: str) -> Mapping[str, str]:
+        return self.experiment.reported.get(variant, {})
+
+    def _reported_columns(self) -> list[str]:
+        """The columns that the paper has a figure for in some variant, and always that of the accuracy."""
+        there = {"test_accuracy"}.union(*self.experiment.reported.values())
+        return [name for name in REPORTABLE if name in there]
+
+
+def load_experiment(path: str | Path) -> ExperimentResult:
+    """The experiment in the folder `path`, finished or not.
+
+    Raises:
+        RunError: no experiment there, or a record that is damaged.
+    """
+    folder = Path(path)
+    return ExperimentResult(folder, experiments.from_json(folder / experiments.RECORD))
+
+
+def _networks(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The networks of a run that is over, by what they are called, with everything that was measured of them."""
+    from evonas.objectives.memory import memory_mb  # imports torch
+
+    if not run.is_complete:
+        return
+    n_untrained = len(run.record.initial) if run.compares_initial else 1
+    shown = run.elites or dict(islice(run.candidates.items(), n_untrained))
+    search = {
+        "search_seconds": sum(row.seconds for row in run.rows),
+        "evaluations": sum(row.status != "cached" for row in run.rows),
+    }
+    for network, architecture_id in shown.items():
+        trained = _trained(run, architecture_id) if run.elites else _untrained(run, architecture_id)
+        if trained is not None:
+            architecture = run.architecture(architecture_id)
+            yield (
+                network,
+                {
+                    "architecture_id": architecture_id,
+                    "parameters": architecture.n_parameters,
+                    "memory_mb": memory_mb(architecture),
+                    **search,
+                    **trained,
+                },
+            )
+
+
+def _trained(run: Run, architecture_id: str) -> dict[str, Any] | None:
+    """What the training of an elite found, None where it is not over."""
+    if not run.is_trained(architecture_id):
+        return None
+    folder = run.folder.elite(architecture_id)
+    try:
+        result = json.loads((folder / "result.json").read_bytes())
+        cost = json.loads((folder / "inference.json").read_bytes())
+        return {
+            "test_accuracy": float(result["test_accuracy"]),
+            "energy_nj": float(cost["energy_nj"]),
+            "firing_rate": float(cost["firing_rate"]),
+            "device": str(cost.get("device", run.record.config.training.device)),
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(
+            f"the results in {folder} cannot be read ({type(error).__name__}); delete the folder to train anew"
+        ) from None
+
+
+def _untrained(run: Run, architecture_id: str) -> dict[str, Any]:
+    """What the search measured of an architecture."""
+    row = next(row for row in run.rows if row.architecture_id == architecture_id)
+    measured = {**row.diagnostics, **row.objectives}
+    numbers = {name: measured.get(name, math.nan) for name in ("energy_nj", "firing_rate")}
+    return {"test_accuracy": math.nan, **numbers, "device": "cpu"}
+
+
+def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One row from what the seeds found."""
+    accuracies = [seed["test_accuracy"] for seed in found]
+    return {
+        "n": len(found),
+        "test_accuracy": fmean(accuracies),
+        "test_accuracy_sd": float(np.std(accuracies, ddof=1)) if len(found) > 1 else math.nan,
+        **{name: fmean(seed[name] for seed in found) for name in MEASURED},
+        "device": "; ".join(dict.fromkeys(seed["device"] for seed in found)),
+        "architecture_ids": " ".join(dict.fromkeys(seed["architecture_id"] for seed in found)),
+    }
+
+
+def _chosen(rows: Sequence[Mapping[str, Any]]) -> int | None:
+    """The row of the highest accuracy, the one of least memory among equals; None where nothing was trained."""
+    trained = [i for i, row in enumerate(rows) if not math.isnan(row["test_accuracy"])]
+    return min(trained, key=lambda i: (-rows[i]["test_accuracy"], rows[i]["memory_mb"]), default=None)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "*" if value else ""
+    if isinstance(value, float):
+        return amount(None if math.isnan(value) else value)
+    return str(value)

@@ -1,0 +1,71 @@
+"""What is kept of a layer's spikes, against the same by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from evonas.snn.statistics import COUNTS, STEP_GRAMS, TRAIN_GRAM, Counts, StepGrams, health
+
+
+def trains(*, n_steps: int = 4, batch: int = 6, shape: tuple[int, int, int] = (3, 5, 4)) -> Tensor:
+    rng = np.random.default_rng(0)
+    rate = rng.random((1, batch, *shape))
+    return torch.from_numpy((rng.random((n_steps, batch, *shape)) < rate).astype(np.float32))
+
+
+def test_counts_are_spikes_per_inference_at_each_pixel() -> None:
+    spikes = trains()
+    found = COUNTS.measure(spikes)
+    torch.testing.assert_close(found.per_pixel, spikes.double().sum((0, 2)).mean(0))
+    assert found.firing_rate == pytest.approx(spikes.double().mean().item())
+    assert found.n_neurons == 60
+
+
+def test_health_counts_each_neuron_once() -> None:
+    small = torch.zeros(4, 2, 1, 1, 2)
+    small[:, :, 0, 0, 0] = 1.0  # one of two neurons fires always, the other never
+    large = torch.zeros(4, 2, 1, 2, 3)
+    counts: dict[int, Counts] = {1: COUNTS.measure(small), 2: COUNTS.measure(large), 3: COUNTS.measure(large)}
+    assert health(counts, (1, 2)) == {
+        "firing_rate": pytest.approx(1 / 8),
+        "dead_fraction": pytest.approx(7 / 8),
+        "saturated_fraction": pytest.approx(1 / 8),
+        "silent_layers": 1.0,
+    }
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_grams_of_the_steps_are_those_of_each_step_alone(layout: torch.memory_format) -> None:
+    spikes = trains()
+    found = STEP_GRAMS.measure(
+        spikes.flatten(0, 1).contiguous(memory_format=layout).unflatten(0, spikes.shape[:2])
+    )
+    assert isinstance(found, StepGrams)
+    assert found.n == 60
+    assert found.products.dtype == found.sums.dtype == torch.float64
+    for step, products, sums in zip(spikes, found.products, found.sums, strict=True):
+        patterns = step.flatten(1).double()
+        assert torch.equal(products, patterns @ patterns.T)
+        assert torch.equal(sums, patterns.sum(1))
+
+
+def test_the_grams_of_the_steps_add_up_to_that_of_the_trains() -> None:
+    steps, whole = STEP_GRAMS.measure(trains()), TRAIN_GRAM.measure(trains())
+    assert torch.equal(steps.products.sum(0), whole.products)
+    assert torch.equal(steps.sums.sum(0), whole.sums)
+    assert steps.n * 4 == whole.n
+
+
+def test_products_of_the_largest_layers_are_whole_numbers() -> None:
+    # The first cell of SNASNet has 2^18 neurons.
+    rng = np.random.default_rng(1)
+    spikes = torch.from_numpy((rng.random((1, 2, 256, 32, 32)) < 0.7).astype(np.float32))
+    found = STEP_GRAMS.measure(spikes)
+    one, other = spikes[0].flatten(1).bool()
+    assert found.products[0, 0, 1].item() == int((one & other).sum())
+    assert (
+        found.products[0].diagonal().tolist() == found.sums[0].tolist() == [int(one.sum()), int(other.sum())]
+    )
