@@ -18,7 +18,7 @@ from genomes.canvas import Canvas
 from genomes.errors import GenomeFormatError, IllegalGeneError
 from genomes.graph import reachable
 from genomes.micro import Kernel, Neuron
-from genomes.operations import AveragePool, Convolution, Identity, Operation
+from genomes.operations import AveragePool, Convolution, Identity, Normalisation, Operation
 from genomes.registry import Registry
 
 N_NODES = 4
@@ -171,14 +171,14 @@ def draw_cell(canvas: Canvas, source: int, cell: Cell, *, channels: int) -> int:
 
 @lru_cache(maxsize=65536)
 def cell_id(cell: Cell) -> str:
-    """Equal for cells that mean the same wherever they stand: the id of the cell between a convolution and a neuron.
+    """Equal for cells that mean the same wherever they stand: the id of the cell between a convolution and a norm.
 
     Cheaper than the id of a whole network with two cells, and as good: two networks that differ in their cells alone
-    have equal ids exactly if the cells have.
+    have equal ids exactly if the cells have (`benchmarks/quality_snasnet_enumeration.py`).
     """
     canvas = Canvas()
     begin = canvas.through(0, Convolution(Kernel(1), 1))
-    end = canvas.spikes(draw_cell(canvas, begin, cell, channels=1), lif())
+    end = canvas.join([draw_cell(canvas, begin, cell, channels=1)], Normalisation(), neuron=lif())
     return canvas.architecture(InputSpec((1, 1, 1), 1), outputs=[end]).id
 
 

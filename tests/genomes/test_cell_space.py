@@ -406,6 +406,14 @@ def test_cells_with_feedback_have_equal_ids_exactly_if_their_networks_have() -> 
     assert len(ids) == len({a for a, _ in ids}) == len({b for _, b in ids}) < len({*genomes})
 
 
+def test_a_value_that_goes_into_the_output_and_back_is_told_from_one_computed_twice() -> None:
+    space = built("snasnet_backward", channels=[16])
+    once = from_con_mat("0004 0000 1000 0010")
+    twice = from_con_mat("0044 1000 0100 0000")
+    assert cell_id(once) != cell_id(twice)
+    assert space.architecture_id(space.genome(once)) != space.architecture_id(space.genome(twice))
+
+
 def neighbours(space: CellSpace, seed: int) -> list[CellGenome]:
     """A sample and all genomes that differ from it in one edge, equal architectures included."""
     genome = space.sample(rng=np.random.default_rng(seed))

@@ -76,7 +76,7 @@ def test_it_is_the_mean_over_layers_and_steps_of_the_sum_over_pairs() -> None:
 def test_it_is_judged_by_its_logarithm_between_bounds_above_zero() -> None:
     objective = OBJECTIVES.get("rdm_manhattan_summed")
     assert (objective.direction, objective.scale) == ("max", "log10")
-    sample = [decode(library.load(name)[0], input_spec=SPEC) for name in library.names()]
+    sample = [decode(library.load(name)[0], input_spec=SPEC) for name in library.names("evonas")]
     for batch in (64, 256):
         low, high = objective.bounds(sample, Stimulation(time_steps=4, batch=batch, static=True))
         assert 0 < low < high
