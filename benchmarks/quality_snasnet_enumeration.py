@@ -5,7 +5,7 @@ Every code of a space is cleaned as in the released code; the distinct results a
 nodes can swap. The id of the cell alone, which mutation compares, must tell apart exactly what the id of the network
 with two such cells does.
 
-    python benchmarks/quality_snasnet_enumeration.py                # both spaces, about ten minutes
+    python benchmarks/quality_snasnet_enumeration.py                # both spaces, about three minutes
     python benchmarks/quality_snasnet_enumeration.py --space snasnet_forward
 """
 

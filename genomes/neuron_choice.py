@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from genomes.gene_space import among
-from genomes.micro import NEURON_MODELS, RESETS, Neuron
+from genomes.micro import NEURON_MODELS, Neuron
 from genomes.space import Gene
 from genomes.variation import pick
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class NeuronChoice(Protocol):
-    """The options of a space that say which neurons it has; both resets are always among them."""
+    """The options of a space that say which neurons it has."""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -35,12 +35,17 @@ class NeuronChoice(Protocol):
         """Time constants of models that leak, in time steps."""
         ...
 
+    @property
+    def resets(self) -> tuple[str, ...]:
+        """Some of `genomes.micro.RESETS`."""
+        ...
+
 
 def sample_neuron(choice: NeuronChoice, rng: np.random.Generator) -> Neuron:
     """A random neuron, each gene uniform."""
     model = pick(choice.models, rng)
     tau = pick(choice.taus, rng) if NEURON_MODELS.get(model).leaky else None
-    return Neuron(model, pick(choice.thresholds, rng), tau, pick(RESETS, rng))
+    return Neuron(model, pick(choice.thresholds, rng), tau, pick(choice.resets, rng))
 
 
 def check_neuron(choice: NeuronChoice, name: str, neuron: Neuron) -> None:
@@ -51,6 +56,7 @@ def check_neuron(choice: NeuronChoice, name: str, neuron: Neuron) -> None:
     """
     among(f"{name} model", neuron.model, choice.models)
     among(f"{name} threshold", neuron.v_threshold, choice.thresholds)
+    among(f"{name} reset", neuron.reset, choice.resets)
     if neuron.tau is not None:
         among(f"{name} tau", neuron.tau, choice.taus)
 
@@ -84,7 +90,7 @@ def neuron_genes(
             "micro",
             f"{name} reset",
             neuron.reset,
-            others(RESETS, neuron.reset),
+            others(choice.resets, neuron.reset),
             lambda value, rng: put(replace(neuron, reset=value)),
         ),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from evonas.errors import RunError
 from evonas.runs import experiment as experiments
 from evonas.runs.experiment import REPORTABLE, Experiment, Member
 from evonas.runs.folder import RunFolder
+from evonas.runs.log import Row
 from evonas.runs.results import Run, load_run
 from evonas.runs.table import amount
 
@@ -61,7 +62,8 @@ class ExperimentResult:
 
         Columns: variant, network ("knee", "elite 2" ..., or the name of an initial genome), reported_<column> (the
         paper's figure as text, or "not known"), n (seeds), test_accuracy (a share, mean), test_accuracy_sd (sample
-        standard deviation, NaN below two seeds), parameters, memory_mb (10^6 bytes), energy_nj and firing_rate (after
+        standard deviation, NaN below two seeds), the objectives of the search that are not among what follows (as it
+        measured them), parameters, memory_mb (10^6 bytes), energy_nj and firing_rate (after
         training on validation examples; else as the search measured them, NaN where it did not), search_seconds (of
         all evaluations) and evaluations (per run), each a mean; device (of the training), architecture_ids (distinct,
         in order of seed), chosen (True for the highest mean accuracy; among equal ones that of least memory).
@@ -73,19 +75,21 @@ class ExperimentResult:
             for network, found in _networks(run):
                 groups.setdefault((member.variant, network), []).append(found)
         figures = self._reported_columns()
+        scores = _scores(groups.values())
         rows = [
             {
                 "variant": variant,
                 "network": network,
                 **{f"reported_{name}": self._reported(variant).get(name, NOT_KNOWN) for name in figures},
                 **_summary(found),
+                **{name: fmean(seed["scores"].get(name, math.nan) for seed in found) for name in scores},
             }
             for (variant, network), found in groups.items()
         ]
         chosen = _chosen(rows)
         columns = {"variant": "str", "network": "str", **{f"reported_{name}": "str" for name in figures}}
         columns |= {"n": "int64", "test_accuracy": "float64", "test_accuracy_sd": "float64"}
-        columns |= dict.fromkeys(MEASURED, "float64")
+        columns |= dict.fromkeys([*scores, *MEASURED], "float64")
         columns |= {"device": "str", "architecture_ids": "str", "chosen": "bool"}
         for i, row in enumerate(rows):
             row["chosen"] = i == chosen
@@ -148,6 +152,7 @@ def _networks(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
                     "architecture_id": architecture_id,
                     "parameters": architecture.n_parameters,
                     "memory_mb": memory_mb(architecture),
+                    "scores": _scored(run, architecture_id).objectives,
                     **search,
                     **trained,
                 },
@@ -176,10 +181,21 @@ def _trained(run: Run, architecture_id: str) -> dict[str, Any] | None:
 
 def _untrained(run: Run, architecture_id: str) -> dict[str, Any]:
     """What the search measured of an architecture."""
-    row = next(row for row in run.rows if row.architecture_id == architecture_id)
+    row = _scored(run, architecture_id)
     measured = {**row.diagnostics, **row.objectives}
     numbers = {name: measured.get(name, math.nan) for name in ("energy_nj", "firing_rate")}
     return {"test_accuracy": math.nan, **numbers, "device": "cpu"}
+
+
+def _scored(run: Run, architecture_id: str) -> Row:
+    """What the search logged of an architecture first."""
+    return next(row for row in run.rows if row.architecture_id == architecture_id)
+
+
+def _scores(groups: Iterable[Sequence[Mapping[str, Any]]]) -> list[str]:
+    """The objectives that have a column of their own, in the order in which the runs name them."""
+    named = dict.fromkeys(name for found in groups for seed in found for name in seed["scores"])
+    return [name for name in named if name not in MEASURED]
 
 
 def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from genomes.architecture import Architecture, InputSpec
 from genomes.errors import IllegalGeneError
 from genomes.gene_space import GeneSpace, among
-from genomes.micro import NEURON_MODELS, Neuron
+from genomes.micro import NEURON_MODELS, RESETS, Neuron
 from genomes.neuron_choice import check_neuron, neuron_genes, others, sample_neuron
 from genomes.space import SPACES, Gene
 from genomes.units import CONNECTIONS, STEMS, UNITS, draw_stack
@@ -78,6 +78,7 @@ class DanetSpace(GeneSpace[UnitGenome]):
     models: tuple[str, ...] = ("if", "lif", "plif", "alif")
     thresholds: tuple[float, ...] = (0.25, 0.5, 0.75)
     taus: tuple[float, ...] = (1.5, 2.0, 3.0)
+    resets: tuple[str, ...] = RESETS
 
     name: ClassVar[str] = "danet"
     genome_type: ClassVar[type] = UnitGenome
@@ -97,6 +98,7 @@ class DanetSpace(GeneSpace[UnitGenome]):
             ("models", NEURON_MODELS.get, "names of neuron models"),
             ("thresholds", lambda x: 0 < x < math.inf, "numbers above 0"),
             ("taus", lambda x: 1 < x < math.inf, "time steps above 1"),
+            ("resets", lambda x: x in RESETS, f"some of {', '.join(RESETS)}"),
         ):
             values = getattr(self, option)
             if not values:

@@ -17,7 +17,7 @@ from genomes.genes import genes
 from genomes.genome import MERGES, STRIDES, Genome, Merge, Slot, Stage, Stem
 from genomes.macro import off_cycles, settled
 from genomes.meso import MOTIFS
-from genomes.micro import NEURON_MODELS, Kernel, Neuron
+from genomes.micro import NEURON_MODELS, RESETS, Kernel, Neuron
 from genomes.neuron_choice import check_neuron, sample_neuron
 from genomes.space import SPACES, Gene
 from genomes.variation import pick
@@ -62,6 +62,7 @@ class EvonasSpace(GeneSpace[Genome]):
     models: tuple[str, ...] = ("if", "lif", "plif", "alif")
     thresholds: tuple[float, ...] = (0.25, 0.5, 0.75)
     taus: tuple[float, ...] = (1.5, 2.0, 3.0)
+    resets: tuple[str, ...] = RESETS
     kernel_sizes: tuple[int, ...] = (1, 3, 5, 7)
     separable: bool = True
     merges: tuple[str, ...] = ("add", "concatenate")
@@ -92,6 +93,7 @@ class EvonasSpace(GeneSpace[Genome]):
             ("stem_strides", lambda x: x in STRIDES, "1 or 2"),
             ("thresholds", lambda x: 0 < x < math.inf, "numbers above 0"),
             ("taus", lambda x: 1 < x < math.inf, "time steps above 1"),
+            ("resets", lambda x: x in RESETS, f"some of {', '.join(RESETS)}"),
             ("kernel_sizes", lambda x: x > 0 and x % 2 == 1, "odd sizes"),
             ("motifs", MOTIFS.get, "names of motifs"),
             ("models", NEURON_MODELS.get, "names of neuron models"),

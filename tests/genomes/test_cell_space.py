@@ -51,6 +51,9 @@ def table(path: Path) -> list[dict[str, str]]:
 def test_what_is_not_given_follows_from_the_input(spec: InputSpec, expected: tuple[Any, ...]) -> None:
     space = built("snasnet_backward", spec)
     assert (space.channels, space.hidden, space.voters, space.stem_stride, space.pool) == expected
+    architecture = space.decode(samples(space, 1)[0])
+    assert architecture.n_voters == space.voters * spec.n_classes
+    assert architecture.n_features == space.hidden[0]
 
 
 @pytest.mark.parametrize(
