@@ -15,7 +15,7 @@ from functools import cached_property
 
 from genomes.drawing import INPUT, Draft, Drawing, Synapse, shapes
 from genomes.errors import IllegalGeneError
-from genomes.graph import canonical_order, components, levels
+from genomes.graph import canonical_order, components, levels, reachable
 from genomes.micro import NEURON_MODELS, Neuron
 from genomes.operations import Shape
 
@@ -191,7 +191,7 @@ def canonical(
 
     Raises:
         IllegalGeneError: no output can be reached from the input, a cycle without delay, on a cycle an operation that
-            needs all time steps at once, or shapes that do not fit.
+            needs all time steps at once, stacks added channel by channel, or shapes that do not fit.
     """
     drawing = Drawing(nodes, synapses, outputs)
     drawing.skip_what_hands_on()
@@ -221,6 +221,7 @@ def canonical(
         voters=voters,
     )
     _check_sequences(architecture)
+    _check_stacks(architecture)
     return architecture
 
 
@@ -231,4 +232,18 @@ def _check_sequences(architecture: Architecture) -> None:
         if synapse.operation.needs_sequence and synapse.target in group_of[synapse.source]:
             raise IllegalGeneError(
                 f"architecture: '{synapse.operation}' needs all time steps at once and cannot lie on a feedback cycle"
+            )
+
+
+def _check_stacks(architecture: Architecture) -> None:
+    """Refuse a sum of two stacks, whose meaning hangs on the order of their channels, which is not kept."""
+    n_into = [len(into) for into in architecture.incoming]
+    stacks = [i for i, n in enumerate(architecture.nodes) if n.merge == "concatenate" and n_into[i] > 1]
+    edges = [(s.source, s.target) for s in architecture.synapses if not s.operation.mixes_channels]
+    ordered = reachable(stacks, edges)
+    n_ordered = Counter(target for source, target in edges if source in ordered)
+    for node, n in n_ordered.items():
+        if n > 1 and architecture.nodes[node].merge == "add":
+            raise IllegalGeneError(
+                f"architecture: node {node} adds stacks channel by channel; bring them to it through a convolution"
             )

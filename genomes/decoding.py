@@ -36,14 +36,16 @@ def decode(genome: Genome, *, input_spec: InputSpec) -> Architecture:
         INPUT, stem, Convolution(genome.stem.kernel, channels=first_width, stride=genome.stem.stride)
     )
     outputs, entries, stage_of = [stem], [stem], [0]
+    slots, widths = list(genome.slots()), [first_width]
     for s, stage in enumerate(genome.stages):
         for slot in stage.slots:
             sources = [canvas.pooled(outputs[k], 2 ** (s - stage_of[k])) for k in slot.predecessors]
-            widths = [genome.stages[stage_of[k]].width for k in slot.predecessors]
-            entry, output = _draw_slot(canvas, slot, sources, widths=widths, width=stage.width)
+            alike = [_adds_up(slots[k - 1] if k else None, widths[k], stage.width) for k in slot.predecessors]
+            entry, output = _draw_slot(canvas, slot, sources, alike=alike, width=stage.width)
             entries.append(entry)
             outputs.append(output)
             stage_of.append(s)
+            widths.append(stage.width)
     side = input_spec.shape[1:]
     sides = [tuple((n - 1) // genome.stem.stride + 1 >> s for n in side) for s in range(len(genome.stages))]
     for source, target in genome.feedback:
@@ -77,10 +79,10 @@ class _StageCanvas(Canvas):
 
 
 def _draw_slot(
-    canvas: Canvas, slot: Slot, sources: Sequence[int], *, widths: Sequence[int], width: int
+    canvas: Canvas, slot: Slot, sources: Sequence[int], *, alike: Sequence[bool], width: int
 ) -> tuple[int, int]:
-    """Draw one slot that reads `sources` of `widths` channels; returns the node that feedback enters and the output."""
-    entry = _merged(canvas, slot.merge, sources, widths=widths, width=width)
+    """Draw one slot that reads `sources`; returns the node that feedback enters and the output."""
+    entry = _merged(canvas, slot.merge, sources, alike=alike, width=width)
     motif = MOTIFS.get(slot.motif)
     currents = populations = [canvas.add(Draft("add", neuron)) for neuron in slot.neurons]
     if slot.attention:
@@ -97,18 +99,26 @@ def _draw_slot(
 
 
 def _merged(
-    canvas: Canvas, merge: Merge | None, sources: Sequence[int], *, widths: Sequence[int], width: int
+    canvas: Canvas, merge: Merge | None, sources: Sequence[int], *, alike: Sequence[bool], width: int
 ) -> int:
-    """Draw how a slot joins what it reads; returns the node that it reads then."""
+    """Draw how a slot joins what it reads; returns the node that it reads then. `alike` are those that add up as is."""
     adapter = Convolution(ADAPTER, channels=width)
     if merge and merge.rule == "add":
         return canvas.join(sources, adapter, neuron=merge.neuron)
     if merge and merge.rule == "dense_add":
         total = canvas.add(Draft("add"))
-        for source, channels in zip(sources, widths, strict=True):
-            canvas.connect(source, total, Identity() if channels == width else adapter)
+        for source, adds_up in zip(sources, alike, strict=True):
+            canvas.connect(source, total, Identity() if adds_up else adapter)
         return total
     return canvas.stacked(sources)
+
+
+def _adds_up(slot: Slot | None, own: int, width: int) -> bool:
+    """Whether the spikes of `slot`, the stem if None, `own` channels wide, can be added as they are at `width`.
+
+    The channels of several populations, stacked, have no order that a sum could go by.
+    """
+    return own == width and (slot is None or len(MOTIFS.get(slot.motif).outputs) == 1)
 
 
 def _entry_width(genome: Genome, number: int, stage: int) -> int:

@@ -25,10 +25,12 @@ class Merge:
 
     "concatenate" stacks the spikes of the predecessors. "add" sends each through a 1 x 1 convolution and sums the
     currents in one more layer of neurons, `neuron`. "dense_add" sums the spikes as they are, with no neuron on the sum;
-    a predecessor of another width goes through a 1 x 1 convolution first.
+    a predecessor of another width, or of several populations stacked, whose channels have no order to add up by, goes
+    through a 1 x 1 convolution first.
 
     The last is our reading of the densely additive connection of Li, Lei and Yang, "Rethinking Residual Connection in
-    Training Large-Scale Spiking Neural Networks", arXiv 2311.05171, whose formula is not known to us.
+    Training Large-Scale Spiking Neural Networks", arXiv 2311.05171, whose formula is not known to us, for spikes: how
+    densely slots add is a matter of the wiring. For currents, in stacks of fixed wiring, see `genomes.units`.
     """
 
     rule: str

@@ -27,6 +27,9 @@ class _Operation:
     needs_sequence: ClassVar[bool] = False
     """Whether it must see all time steps at once, so that it cannot lie on a feedback cycle."""
 
+    mixes_channels: ClassVar[bool] = False
+    """Whether every channel that leaves is made of all that enter, or of none, so that their order means nothing."""
+
     def out_shape(self, shape: Shape) -> Shape:
         """The shape that leaves, given the shape that enters."""
         return shape
@@ -59,6 +62,7 @@ class Zero(_Operation):
     """Hands on nothing: an absent edge that a published network computes all the same."""
 
     keeps_spikes: ClassVar[bool] = True
+    mixes_channels: ClassVar[bool] = True
 
     def __str__(self) -> str:
         return "zero"
@@ -209,6 +213,8 @@ class Linear(_Operation):
 
     features: int
 
+    mixes_channels: ClassVar[bool] = True
+
     def out_shape(self, shape: Shape) -> Shape:
         """The shape that leaves, (features, 1, 1)."""
         return self.features, 1, 1
@@ -236,6 +242,8 @@ class BareConvolution(_Operation):
     size: int
     channels: int
     stride: int = 1
+
+    mixes_channels: ClassVar[bool] = True
 
     def out_shape(self, shape: Shape) -> Shape:
         """The shape that leaves."""
@@ -271,6 +279,8 @@ class Convolution(_Operation):
     channels: int
     sign: int = 0
     stride: int = 1
+
+    mixes_channels: ClassVar[bool] = True
 
     def out_shape(self, shape: Shape) -> Shape:
         """The shape that leaves."""

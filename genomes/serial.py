@@ -11,7 +11,7 @@ from typing import Any
 
 from genomes.architecture import InputSpec
 from genomes.codec import from_plain, to_plain
-from genomes.errors import GenomeFormatError, UnknownNameError
+from genomes.errors import GenomeFormatError, IllegalGeneError, UnknownNameError
 from genomes.registry import load_modules, nearest
 from genomes.space import SPACES, Space
 
@@ -99,5 +99,8 @@ def build_space(name: str, *, input_spec: InputSpec, options: Mapping[str, Any])
             )
         plain = list(value) if isinstance(value, tuple) else value
         typed[option] = from_plain(hints[option], plain, where=f"space.{option}")
+        if isinstance(plain, list) and len(set(typed[option])) < len(plain):
+            shown = ", ".join(map(str, plain))
+            raise IllegalGeneError(f"space.{option}: expected each value once, got {shown}")
     space: Space[Any] = factory(input=input_spec, **typed)
     return space

@@ -17,12 +17,15 @@ def mutate_genes(
 ) -> Any:
     """A copy of `genome` with one or more genes changed (a geometric number with mean `mean_changes`).
 
-    The scale is drawn first, so that the many micro genes do not crowd out the few macro genes.
+    The scale is drawn first, so that the many micro genes do not crowd out the few macro genes. In a space in which
+    nothing varies it is `genome` itself.
     """
     for _ in range(rng.geometric(1.0 / mean_changes)):
         by_scale: dict[str, list[Gene[Any]]] = {}
         for gene in space.genes(genome):
             by_scale.setdefault(gene.scale, []).append(gene)
+        if not by_scale:
+            break
         genes = by_scale[pick(sorted(by_scale), rng)]
         gene = pick(genes, rng)
         genome = gene.change(pick(gene.alternatives, rng), rng)

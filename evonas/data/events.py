@@ -87,12 +87,13 @@ def content_of(path: Path) -> bytes:
 
 
 def windows(events: Events, *, length_us: int) -> list[Events]:
-    """The recording cut into consecutive windows of `length_us`; what is left at the end is not used."""
+    """The recording cut into consecutive windows of `length_us`; the last piece and empty windows are not used."""
     n_windows = int(events.t[-1] - events.t[0]) // length_us
     edges = np.searchsorted(events.t, events.t[0] + length_us * np.arange(n_windows + 1))
     return [
         events.between(start=int(edges[i]), stop=int(edges[i + 1]), origin=f"{events.origin}, window {i}")
         for i in range(n_windows)
+        if edges[i] < edges[i + 1]
     ]
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
+from evonas.errors import ConfigError
 from evonas.rng import generator
 from evonas.snn.neurons import SpikingNeuron, State
 from evonas.snn.synapses import MOMENTUM, BatchNorm, synapse
@@ -56,7 +57,16 @@ class SpikingNetwork(nn.Module):
         In training mode batch norms use and track the statistics of the batch. With `calibrate` the statistics of this
         batch replace the running ones and the result is what a network with those statistics computes: off feedback
         cycles in one pass, inside a cycle by a pass that pools the statistics of all steps and one that uses them.
+
+        Raises:
+            ConfigError: `x` has another shape, or frames are not one per time step.
         """
+        shape = self.architecture.input.shape
+        if x.dim() != 5 or tuple(x.shape[2:]) != shape or x.shape[0] not in (1, time_steps):
+            expected = f"(1, B, {', '.join(map(str, shape))}) for images or {time_steps} in the place of 1 for frames"
+            raise ConfigError(
+                f"x: expected {expected}, got {tuple(x.shape)}; images[None] adds the first axis"
+            )
         run = _Run(self, time_steps=time_steps, calibrate=calibrate, observe=observe)
         rates = run.output_rates(x)
         self.commit_statistics(1.0 if calibrate else MOMENTUM)

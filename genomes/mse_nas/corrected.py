@@ -28,7 +28,7 @@ class MotifLayer:
 
 @dataclass(frozen=True)
 class MseNasGenome:
-    """How many preceding outputs every cell reads, and the layers that hold a motif, in order.
+    """How many preceding outputs every motif reads, and the layers that hold a motif, in order.
 
     Raises:
         IllegalGeneError: not 2 or 3 predecessors, no such motif, another number of kernels than it has convolutions.
@@ -140,11 +140,11 @@ class CorrectedForm:
     def draw(self, genome: MseNasGenome) -> Architecture:
         """The architecture of `genome`."""
         n = genome.predecessors
-        cells = {
+        motifs = {
             number: (CORRECTED[layer.motif, n], layer.kernels)
             for number, layer in zip(self.skeleton.motif_layers, genome.layers, strict=True)
         }
-        return self.skeleton.draw(cells, n_predecessors=n, as_released=False)
+        return self.skeleton.draw(motifs, n_predecessors=n, as_released=False)
 
     def check(self, genome: MseNasGenome) -> None:
         """Refuse a genome outside this space.
@@ -161,7 +161,7 @@ class CorrectedForm:
     def summary(self, genome: MseNasGenome) -> list[str]:
         """The genome in words, one line per layer."""
         n = genome.predecessors
-        lines = [f"each cell reads {n} predecessors"]
+        lines = [f"each motif reads {n} predecessors"]
         layers = dict(zip(self.skeleton.motif_layers, genome.layers, strict=True))
         for number in range(self.skeleton.n_layers):
             if number in layers:

@@ -1,7 +1,7 @@
 """The wiring tables of MSE-NAS (Pan et al., arXiv 2304.10749): as released, and corrected.
 
 A motif has 2 or 3 inputs, from i0, the oldest predecessor, to the newest; its populations A, B, D, E, F are equally
-wide, and all of them leave the cell, stacked. The release (BrainCog, commit 3998fd5) numbers the motifs 0 to 5; the
+wide, and all of them leave it, stacked. The release (BrainCog, commit 3998fd5) numbers the motifs 0 to 5; the
 names are read off the wiring. What is corrected, and why, is in `CORRECTIONS`.
 """
 
@@ -22,14 +22,16 @@ NAMES = (
 """The motifs in the order of their numbers in the release."""
 
 PREDECESSORS = (2, 3)
-"""How many preceding outputs the cells of a network can read."""
+"""How many preceding outputs the motifs of a network can read."""
 
 CORRECTIONS: dict[str, str] = {
     "driven interneurons": (
         "With three inputs, B of feed-forward and of mutual inhibition is fed by -A alone: its current is never"
         " positive, it never fires, and its inhibition is a constant. In feedback inhibition with two inputs B is"
-        " inhibited by the population that it is to sense. An interneuron is excited by what drives it and inhibits"
-        " with its output: A>B, and for mutual inhibition, where A and B inhibit each other, i0>B."
+        " inhibited by the population that it is to sense. An interneuron that nothing excites is excited by what it is"
+        " to sense: A>B, and for mutual inhibition, where A and B inhibit each other, i0>B. Where the release drives it"
+        " by a current that is handed on, as B of feed-forward inhibition with two inputs, nothing is changed; there"
+        " and in feedback inhibition with two inputs a population can excite one and inhibit another."
     ),
     "feedback keeps its sign": (
         "Decoding takes feedback from the first two of four operations, both excitatory, so that feedback inhibition"

@@ -12,11 +12,11 @@ from genomes.architecture import Architecture
 from genomes.errors import IllegalGeneError
 from genomes.gene_space import among
 from genomes.mse_nas.motifs import NAMES, PREDECESSORS, RELEASED
-from genomes.mse_nas.skeleton import Cell, Skeleton
+from genomes.mse_nas.skeleton import SizedMotif, Skeleton
 from genomes.space import Gene
 from genomes.variation import pick
 
-BLOCK = 20
+GENES_PER_LAYER = 20
 """Genes of a layer: the motif, 18 for its edges (0: 3x3, 1: 5x5), and one, of 0 to 2, that is never read."""
 
 SIZES = (3, 5)
@@ -54,8 +54,10 @@ class ReleasedForm:
         found: list[tuple[str, str, tuple[int, ...]]] = []
         for layer in range(self.skeleton.n_layers):
             found.append(("meso", f"layer {layer} motif", tuple(range(self.mid + 1))))
-            found += [("micro", f"layer {layer} operation {k}", (0, 1)) for k in range(1, BLOCK - 1)]
-            found.append(("micro", f"layer {layer} operation {BLOCK - 1}", (0, 1, 2)))
+            found += [
+                ("micro", f"layer {layer} operation {k}", (0, 1)) for k in range(1, GENES_PER_LAYER - 1)
+            ]
+            found.append(("micro", f"layer {layer} operation {GENES_PER_LAYER - 1}", (0, 1, 2)))
         return [*found, ("macro", "predecessors", PREDECESSORS)]
 
     def sample(self, *, rng: np.random.Generator) -> ReleasedGenome:
@@ -86,17 +88,19 @@ class ReleasedForm:
     def draw(self, genome: ReleasedGenome) -> Architecture:
         """The architecture of `genome`, as the release builds it."""
         n = genome.numbers[-1]
-        cells = {layer: self._cell(self._block(genome, layer), n) for layer in self.skeleton.motif_layers}
-        return self.skeleton.draw(cells, n_predecessors=n, as_released=True)
+        motifs = {
+            layer: self._motif(self._layer_genes(genome, layer), n) for layer in self.skeleton.motif_layers
+        }
+        return self.skeleton.draw(motifs, n_predecessors=n, as_released=True)
 
-    def _block(self, genome: ReleasedGenome, layer: int) -> Sequence[int]:
-        return genome.numbers[BLOCK * layer : BLOCK * (layer + 1)]
+    def _layer_genes(self, genome: ReleasedGenome, layer: int) -> Sequence[int]:
+        return genome.numbers[GENES_PER_LAYER * layer : GENES_PER_LAYER * (layer + 1)]
 
-    def _cell(self, block: Sequence[int], n_inputs: int) -> Cell:
+    def _motif(self, genes: Sequence[int], n_inputs: int) -> SizedMotif:
         """Edge k, absent ones counted, has gene k + 1; all feedback has the gene whose number is that of edges."""
-        motif = RELEASED[NAMES[block[0]], n_inputs]
+        motif = RELEASED[NAMES[genes[0]], n_inputs]
         read = [len(motif.edges) if edge.delay else k for k, edge in enumerate(motif.edges, start=1)]
-        return motif, [SIZES[block[k]] for k, edge in zip(read, motif.edges, strict=True) if edge.sign]
+        return motif, [SIZES[genes[k]] for k, edge in zip(read, motif.edges, strict=True) if edge.sign]
 
     def check(self, genome: ReleasedGenome) -> None:
         """Refuse a genome of another length or with a number out of bounds.
@@ -112,12 +116,12 @@ class ReleasedForm:
     def summary(self, genome: ReleasedGenome) -> list[str]:
         """The genome in words, one line per layer."""
         n = genome.numbers[-1]
-        lines = [f"each cell reads {n} predecessors; as released"]
+        lines = [f"each motif reads {n} predecessors; as released"]
         for layer in range(self.skeleton.n_layers):
-            block = self._block(genome, layer)
+            genes = self._layer_genes(genome, layer)
             if layer in self.skeleton.reductions:
-                lines.append(f"layer {layer}: reduction, {BLOCK} genes unread")
+                lines.append(f"layer {layer}: reduction, {GENES_PER_LAYER} genes unread")
             else:
-                _, sizes = self._cell(block, n)
-                lines.append(f"layer {layer}: motif {block[0]} ({NAMES[block[0]]}), kernels {sizes}")
+                _, sizes = self._motif(genes, n)
+                lines.append(f"layer {layer}: motif {genes[0]} ({NAMES[genes[0]]}), kernels {sizes}")
         return lines

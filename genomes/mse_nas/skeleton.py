@@ -1,6 +1,6 @@
-"""What all networks of MSE-NAS share: stem, chain of cells and reductions, adapters, readout; and how it is drawn.
+"""What all networks of MSE-NAS share: stem, chain of motifs and reductions, adapters, readout; and how it is drawn.
 
-Pan et al., arXiv 2304.10749, as in the authors' release (BrainCog, commit 3998fd5). What a cell reads and writes are
+Pan et al., arXiv 2304.10749, as in the authors' release (BrainCog, commit 3998fd5). What a motif reads and writes are
 currents; whatever reads a current does so through a layer of neurons.
 """
 
@@ -21,12 +21,12 @@ NEURON = Neuron("lif", v_threshold=0.5, tau=2.0, reset="hard")
 """The one neuron of all networks."""
 
 STEM = 3
-"""Width of the stem, and of a reduction's output, in widths of a cell."""
+"""Width of the stem, and of a reduction's output, in widths of a motif."""
 
 EVENT_REDUCTIONS = (1, 3, 5, 7)
 """The layers that reduce in networks for event frames."""
 
-Cell = tuple[Motif, Sequence[int]]
+SizedMotif = tuple[Motif, Sequence[int]]
 """A motif and the kernel size of each of its convolutions."""
 
 
@@ -34,7 +34,7 @@ Cell = tuple[Motif, Sequence[int]]
 class Skeleton:
     """`n_layers` layers, some of which halve the resolution and double the width; the others hold a motif each.
 
-    A cell is `channels` wide before the first reduction. For event frames the layers 1, 3, 5 and 7 reduce, for images
+    A motif is `channels` wide before the first reduction. For event frames the layers 1, 3, 5 and 7 reduce, for images
     (not `for_events`) those at a quarter, a half and three quarters of the depth.
 
     Raises:
@@ -67,8 +67,10 @@ class Skeleton:
         """The layers that hold a motif."""
         return tuple(layer for layer in range(self.n_layers) if layer not in self.reductions)
 
-    def draw(self, cells: Mapping[int, Cell], *, n_predecessors: int, as_released: bool) -> Architecture:
-        """The architecture whose motif layers hold `cells` and read the `n_predecessors` layers before them.
+    def draw(
+        self, motifs: Mapping[int, SizedMotif], *, n_predecessors: int, as_released: bool
+    ) -> Architecture:
+        """The architecture whose motif layers hold `motifs` and read the `n_predecessors` layers before them.
 
         Where fewer precede, the stem is read several times, each time through an adapter of its own. `as_released`
         gives each convolution neurons of its own and keeps feedback, always excitatory, within the time step.
@@ -84,7 +86,7 @@ class Skeleton:
                 output = canvas.reduced(read[-1][0], STEM * channels)
             else:
                 inputs = [canvas.adapted(node, channels, halvings=level - at) for node, at in read]
-                output = canvas.cell(inputs, *cells[layer], channels=channels)
+                output = canvas.motif(inputs, *motifs[layer], channels=channels)
             layers.append((output, level))
         return canvas.architecture(self.input, outputs=[canvas.fired(layers[-1][0])])
 
@@ -115,14 +117,14 @@ class _Canvas(Canvas):
         return node
 
     def adapted(self, current: int, channels: int, *, halvings: int) -> int:
-        """`current` brought to the width of a cell and to a resolution `halvings` halvings lower."""
+        """`current` brought to the width of a motif and to a resolution `halvings` halvings lower."""
         if not halvings:
             return self.join([self.fired(current)], Convolution(Kernel(1), channels=channels))
         halve = BareConvolution(3, channels=channels, stride=2)
         return self.through(self.reduced(current, channels), *[halve] * (halvings - 1))
 
-    def cell(self, inputs: Sequence[int], motif: Motif, kernels: Sequence[int], *, channels: int) -> int:
-        """The output of a motif that reads `inputs`: its populations, stacked."""
+    def motif(self, inputs: Sequence[int], motif: Motif, kernels: Sequence[int], *, channels: int) -> int:
+        """The output of `motif` that reads `inputs`: its populations, stacked."""
         current = {FIRST - i: node for i, node in enumerate(inputs)}
         current |= {i: self.add(Draft("add")) for i in range(len(motif.nodes))}
         sizes = iter(kernels)

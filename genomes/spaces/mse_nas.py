@@ -24,7 +24,7 @@ STEMS = ("auto", "event", "static")
 
 @dataclass(frozen=True)
 class MseNasSpace(GeneSpace[Any]):
-    """All networks of `layers` layers, cells `channels` wide before the first reduction.
+    """All networks of `layers` layers, motifs `channels` wide before the first reduction.
 
     By default in the corrected form: see `genomes.mse_nas.motifs.CORRECTIONS`, and `MseNasGenome` for its genomes, with
     `motifs` and `kernels` to choose from. With `as_released` genomes are those of the release, with motif numbers 0 to

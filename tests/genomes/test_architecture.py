@@ -1,9 +1,10 @@
 import pytest
 
-from genomes.architecture import Architecture, Draft, InputSpec, Synapse, canonical
+from genomes.architecture import INPUT, Architecture, Draft, InputSpec, Synapse, canonical
+from genomes.canvas import Canvas
 from genomes.errors import IllegalGeneError
 from genomes.micro import Kernel, Neuron
-from genomes.operations import Convolution, Identity, MaxPool
+from genomes.operations import AveragePool, Convolution, Identity, MaxPool, Operation
 
 SPEC = InputSpec((3, 8, 8), 10)
 LIF = Neuron("lif", 0.5, 2.0, "hard")
@@ -186,3 +187,17 @@ def test_an_image_stays_still_until_a_neuron_or_a_delay() -> None:
 def test_the_input_alone_is_no_network() -> None:
     with pytest.raises(IllegalGeneError, match="no output is reached"):
         build([Draft("add")], [Synapse(0, 1, Identity())], [1])
+
+
+def test_stacks_cannot_be_added_channel_by_channel_since_their_order_is_not_kept() -> None:
+    def added(*behind: Operation) -> Architecture:
+        canvas = Canvas()
+        parts = [canvas.spikes(canvas.through(INPUT, Convolution(Kernel(n), 4)), IF) for n in (1, 3, 5, 7)]
+        stacks = [canvas.stacked(parts[:2]), canvas.stacked(parts[2:])]
+        total = canvas.join([canvas.through(stack, *behind) for stack in stacks], Identity())
+        return canvas.architecture(SPEC, outputs=[canvas.spikes(total, IF)])
+
+    for behind in ((), (MaxPool(2),), (AveragePool(3, 1), MaxPool(2))):
+        with pytest.raises(IllegalGeneError, match="adds stacks channel by channel"):
+            added(*behind)
+    assert added(Convolution(Kernel(1), 8)).spiking

@@ -277,3 +277,18 @@ def test_one_of_two_equal_slots_can_be_taken_away() -> None:
     twin = chain_slot(0)
     genome = Genome(STEM, (Stage(8, (twin, twin)),))
     assert without_slot(genome, 2) == Genome(STEM, (Stage(8, (twin,)),))
+
+
+def test_slots_of_several_populations_are_added_through_adapters_and_keep_their_order_apart() -> None:
+    def rivals(*sizes: int) -> Slot:
+        kernels = tuple(Kernel(size) for size in sizes)
+        return Slot("lateral_inhibition", (LIF, LIF, LIF), kernels, (0,))
+
+    def network(second: Slot) -> Architecture:
+        added = chain_slot(1, 2, merge=Merge("dense_add"))
+        return decode(Genome(STEM, (Stage(8, (rivals(3, 5, 3, 3), second, added)),)), input_spec=SPEC)
+
+    found = network(rivals(3, 7, 3, 3))
+    adapters = [s.operation for s in found.synapses if s.operation == Convolution(Kernel(1), channels=8)]
+    assert len(adapters) == 2
+    assert network(rivals(7, 3, 3, 3)).id != found.id

@@ -238,3 +238,8 @@ def test_a_bad_space_or_option_is_refused_where_it_enters(
     with pytest.raises(kind, match=message) as caught:
         build_space(name, input_spec=SPEC, options=options)
     assert "\n" not in str(caught.value)
+
+
+def test_an_option_with_a_value_twice_is_refused() -> None:
+    with pytest.raises(IllegalGeneError, match=r"space\.kernel_sizes: expected each value once, got 3, 3"):
+        build_space("evonas", input_spec=InputSpec((3, 16, 16), 10), options={"kernel_sizes": [3, 3]})

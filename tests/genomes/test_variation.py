@@ -140,3 +140,11 @@ def test_an_edge_or_feedback_beyond_the_limit_is_not_offered(space: EvonasSpace)
     genome: Genome = load("feedback_loop")[0]  # two feedback edges, the most that the space has
     offered = {gene.name: gene.value for gene in space.genes(genome) if gene.name.startswith("feedback")}
     assert offered == {"feedback 2 to 1": True, "feedback 3 to 1": True}
+
+
+def test_where_nothing_varies_the_genome_stays_as_it_is() -> None:
+    class Nothing:
+        def genes(self, genome: str) -> list[Gene[str]]:
+            return []
+
+    assert mutate_genes(Nothing(), "genome", rng=np.random.default_rng(0)) == "genome"  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from evonas.errors import ConfigError
 from evonas.snn.network import SpikingNetwork, _Run
 from genomes import library
 from genomes.architecture import INPUT, Architecture, InputSpec
@@ -228,3 +229,10 @@ def test_dropout_acts_in_training_alone() -> None:
         network.eval()
         first, second = (network(frames(), time_steps=T) for _ in range(2))
         assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("shape", [(6, 3, 16, 16), (1, 6, 3, 8, 8), (2, 6, 3, 16, 16), (1, 6, 1, 16, 16)])
+def test_an_input_of_another_shape_is_refused_in_one_line(shape: tuple[int, ...]) -> None:
+    network = SpikingNetwork(drawn(), seed=0)
+    with pytest.raises(ConfigError, match=r"expected \(1, B, 3, 16, 16\) for images or 4 in the place"):
+        network(torch.zeros(shape), time_steps=T)
