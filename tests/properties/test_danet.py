@@ -19,8 +19,9 @@ from genomes.units import CONNECTIONS, UNITS
 
 T = 4
 LIF = Neuron("lif", 0.5, 2.0, "hard")
-DAMPING = ("concatenate", "none", "plain")
-UNDAMPED = ("dense_add", "ms", "sew")
+# Neurons stand on every way through a unit, or a sum without neurons leads around them.
+UNDAMPED = [name for name in CONNECTIONS.names() if (c := CONNECTIONS.get(name)).bridges and not c.sum_fires]
+DAMPING = [name for name in CONNECTIONS.names() if name not in UNDAMPED]
 
 
 def stack(kind: str, connection: str, *stages: UnitStage, side: int = 8) -> Architecture:
@@ -70,12 +71,13 @@ def check_flow(kind: str, connection: str, *, n_units: int) -> None:
         assert decades < -0.05 * n_units
     else:
         assert min(norms) > 0.5 * norms[-1]
-        # What sums add grows with the root of depth: the wider a sum, the fewer neurons are near their threshold.
+        # Not damped is not flat: what sums add grows with the root of depth, for dense_add by 2.3 decades at 110 units.
         assert decades < 0.3 * math.sqrt(n_units)
 
 
-def test_each_rule_is_expected_to_damp_or_not() -> None:
-    assert sorted(DAMPING + UNDAMPED) == CONNECTIONS.names()
+def test_the_three_sums_without_neurons_are_known_and_so_are_the_rules_that_have_none() -> None:
+    assert set(UNDAMPED) >= {"dense_add", "ms", "sew"}
+    assert set(DAMPING) >= {"concatenate", "none", "plain"}
 
 
 @pytest.mark.parametrize("connection", CONNECTIONS.names())
