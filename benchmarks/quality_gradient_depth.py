@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from evonas.data import load, scoring_batch
+from evonas.errors import EvonasError
 from evonas.proxies.gradient_flow import gradient_norms
 from evonas.rng import generator
 from evonas.snn.network import SpikingNetwork
@@ -118,7 +119,10 @@ def main() -> int:
     tau = options.tau if NEURON_MODELS.get(options.model).leaky else None
     neuron = Neuron(options.model, v_threshold=options.threshold, tau=tau, reset=options.reset)
     torch.set_num_threads(options.threads)
-    batch, _ = scoring_batch(load("cifar10", root=options.root), size=options.samples)
+    try:
+        batch, _ = scoring_batch(load("cifar10", root=options.root), size=options.samples)
+    except EvonasError as error:
+        parser.error(f"--root: {error}")
     inputs = torch.from_numpy(batch).unsqueeze(0)
     print(
         f"CIFAR-10, n = {options.samples} images, T {options.time_steps}, width {options.width}, {neuron};"
