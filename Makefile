@@ -20,6 +20,7 @@ endif
 # `$(call flag,--seed,$(SEED))` is "--seed 3" where SEED=3 was given, and nothing where it was not.
 flag = $(if $(strip $(2)), $(1) '$(strip $(2))')
 need_run = $(if $(strip $(RUN)),,$(error say which run: make $@ RUN=runs/<name>))
+EXPERIMENTS = $(patsubst experiments/%.toml,%,$(shell grep -l '^\[sizes' experiments/*.toml))
 
 .PHONY: help install evolve resume front train experiment test test-slow lint format bench clean
 
@@ -49,7 +50,7 @@ train: $(STAMP) ## Train a network of RUN=runs/<name>, the knee if not ELITE=; E
 	$(need_run)$(BIN)/evonas train '$(RUN)'$(call flag,--elite,$(ELITE))$(call flag,--epochs,$(EPOCHS))$(call flag,--device,$(DEVICE))
 
 experiment: $(STAMP) ## Answer the question of NAME=<one of experiments/>; SIZE=smoke|small|paper DATA_DIR= WORKERS= DEVICE= RUN=
-	$(if $(strip $(NAME)),,$(error say which experiment: make $@ NAME=<one of experiments/>))$(BIN)/evonas experiment '$(strip $(NAME))'$(call flag,--size,$(SIZE))$(call flag,--run-dir,$(RUN))$(call flag,--data-dir,$(DATA_DIR))$(call flag,--workers,$(WORKERS))$(call flag,--device,$(DEVICE))
+	$(if $(strip $(NAME)),,$(error say which experiment: make $@ NAME=<one of: $(EXPERIMENTS)>))$(BIN)/evonas experiment '$(strip $(NAME))'$(call flag,--size,$(SIZE))$(call flag,--run-dir,$(RUN))$(call flag,--data-dir,$(DATA_DIR))$(call flag,--workers,$(WORKERS))$(call flag,--device,$(DEVICE))
 
 test: $(STAMP) ## Run every fast test
 	$(BIN)/python -m pytest -m 'not slow'

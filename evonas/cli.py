@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -46,6 +48,11 @@ Workers = Annotated[int | None, typer.Option(metavar="W", help="Worker processes
 DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help="Where the data lie or are put.")]
 Device = Annotated[
     str | None, typer.Option(metavar="cpu|cuda", help="Where to train; cuda uses mixed precision.")
+]
+
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="section.key=value", help="Any setting; may be repeated."),
 ]
 
 
@@ -98,10 +105,7 @@ def evolve(
     address: Annotated[
         str | None, typer.Option(metavar="RAY_ADDRESS", help="A running Ray cluster to join.")
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="section.key=value", help="Any setting; may be repeated."),
-    ] = None,
+    assignments: Assignments = None,
 ) -> None:
     """Evolve networks, print the front, train the elites that the settings ask for."""
     from evonas.runs import config as run_config
@@ -165,7 +169,8 @@ def describe(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="GENOME.json|RUN_DIR:ARCHITECTURE_ID", help="A saved genome, or one of a run."
+            metavar="GENOME.json|NAME|RUN_DIR:ARCHITECTURE_ID",
+            help="A saved genome, one of the library, or one of a run by the beginning of its id.",
         ),
     ],
 ) -> None:
@@ -207,6 +212,7 @@ def experiment(
     data_dir: DataDir = None,
     workers: Workers = None,
     device: Device = None,
+    assignments: Assignments = None,
 ) -> None:
     """Make the runs of an experiment and print its table; the same command again goes on where it was stopped."""
     from evonas.runs import experiment as experiments
@@ -216,10 +222,12 @@ def experiment(
         "evaluation.workers": workers,
         "training.device": device,
     }
-    plan = experiments.plan(experiments.find(name), size=size, flags=flags)
+    plan = experiments.plan(experiments.find(name), size=size, flags=flags, assignments=assignments or ())
     given = {"run-dir": run_dir, "data-dir": data_dir, "workers": workers, "device": device}
-    options = [f" --{option} {value}" for option, value in given.items() if value is not None]
-    with _reported(f"experiment {name} --size {size}{''.join(options)}", on_folder=False) as reporter:
+    options = [(f"--{option}", str(value)) for option, value in given.items() if value is not None]
+    options += [("--set", text) for text in assignments or ()]
+    again = shlex.join(["experiment", name, "--size", size, *chain(*options)])
+    with _reported(again, of_one_run=False) as reporter:
         from evonas import pipeline
 
         pipeline.experiment(plan, folder=run_dir, reporter=reporter)
@@ -262,14 +270,15 @@ def _run(arguments: list[str]) -> int:
 
 
 @contextlib.contextmanager
-def _reported(verb: str, run_dir: Path | None = None, *, on_folder: bool = True) -> Iterator[Reporter]:
+def _reported(verb: str, run_dir: Path | None = None, *, of_one_run: bool = True) -> Iterator[Reporter]:
     """A reporter that gives the terminal back in the end, and says how to go on when interrupted.
 
-    That is by `verb` and the folder of the run, or by `verb` alone if not `on_folder`.
+    That is by `verb` and the folder of the run; if not `of_one_run`, by `verb` alone, and then nothing is said about
+    what to do next with a run.
     """
     from evonas.runs.progress import command_name, reporter
 
-    shown = reporter()
+    shown = reporter(hints=of_one_run)
     try:
         yield shown
     except (KeyboardInterrupt, SystemExit) as stop:
@@ -277,7 +286,7 @@ def _reported(verb: str, run_dir: Path | None = None, *, on_folder: bool = True)
         if isinstance(stop, SystemExit) and stop.code != signal.SIGTERM:
             raise
         folder = shown.folder or run_dir
-        command = f"{verb} {folder}" if on_folder else verb
+        command = f"{verb} {folder}" if of_one_run else verb
         hint = f"go on with: {command_name()} {command}" if folder else "nothing was written yet"
         raise _Interrupted(hint) from None
     finally:

@@ -21,6 +21,7 @@ from evonas.runs.progress import Reporter
 from evonas.runs.results import Run, load_run
 from evonas.snn.network import SpikingNetwork
 from evonas.snn.statistics import COUNTS, Counts, health
+from evonas.training.device import open_device
 from evonas.training.loop import train as train_network
 from evonas.training.result import EpochReport
 from genomes.serial import genome_text
@@ -72,6 +73,16 @@ def _chosen(run: Run, elite: str | None) -> str:
     if not 1 <= rank <= len(run.front):
         raise RunError(f"--elite: the front has ranks 1 to {len(run.front)}, got {rank}")
     return run.front[rank - 1].architecture_id
+
+
+def check_device(config: Config) -> None:
+    """Refuse settings that ask for elites on a device that is not there.
+
+    Raises:
+        ConfigError: that is so.
+    """
+    if config.training.elites:
+        open_device(config.training.device)
 
 
 def train_elite(run: Run, architecture_id: str, config: Config, dataset: Dataset, reporter: Reporter) -> None:

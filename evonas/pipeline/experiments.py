@@ -12,10 +12,10 @@ import evonas.runs.experiment as experiments
 import evonas.runs.folder as run_folder
 from evonas.atomic import atomic_write
 from evonas.errors import RunError
-from evonas.pipeline.elites import train_with
+from evonas.pipeline.elites import check_device, train_with
 from evonas.pipeline.initial import initial_genomes
 from evonas.pipeline.problem import build_problem, fitted, load_data
-from evonas.pipeline.running import NothingFeasibleError, evolve, take_up
+from evonas.pipeline.running import EmptyFrontError, evolve, refuse_empty_front, take_up
 from evonas.runs.config import Config
 from evonas.runs.experiment import Member, Plan
 from evonas.runs.experiment_table import load_experiment
@@ -32,8 +32,8 @@ def experiment(plan: Plan, *, folder: Path | None, reporter: Reporter) -> Path:
     """Carry every run of an experiment to its end, train its elites, and write the table; returns the folder.
 
     Without `folder` it is `runs/<experiment>-<size>`. Runs that are there are taken up, those that are over are left
-    alone. A training that diverges, or a limit that no genome meets, is told and leaves a gap in the table; the
-    other runs go on.
+    alone. A training that diverges and a search that finds nothing are told and leave a gap in the table; the other
+    runs go on.
 
     Raises:
         EvonasError, GenomeError: bad input, refused before anything is written; a run of other settings.
@@ -48,7 +48,7 @@ def experiment(plan: Plan, *, folder: Path | None, reporter: Reporter) -> Path:
     for member, config in configs.items():
         try:
             _carry_out(path / member.name, config, reporter)
-        except (DivergedError, NothingFeasibleError) as error:
+        except (DivergedError, EmptyFrontError) as error:
             reporter.note(f"{member.name}: {error}")
     result = load_experiment(path)
     atomic_write(result.csv, result.table().to_csv(index=False).encode())
@@ -73,6 +73,8 @@ def _checked(plan: Plan, path: Path, reporter: Reporter) -> dict[Member, Config]
 
     Each data set is read once; the seeds of a variant differ in nothing that can be wrong.
     """
+    for config in plan.configs.values():
+        check_device(config)
     reading = {member: (config.data, config.evaluation.time_steps) for member, config in plan.configs.items()}
     configs: dict[Member, Config] = {}
     initial: dict[str, dict[str, Any]] = {}
@@ -118,6 +120,7 @@ def _carry_out(path: Path, config: Config, reporter: Reporter) -> None:
         take_up(path, changes, reporter=reporter)
         return
     run = load_run(path)
+    refuse_empty_front(run)
     for architecture_id in dict.fromkeys(run.elites.values()):
         if not run.is_trained(architecture_id):
             train_with(path, changes, elite=architecture_id, reporter=reporter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from evonas.errors import ConfigError, EvonasError
 from evonas.runs.config import Config
 from genomes import library
+from genomes.codec import to_plain
 from genomes.errors import GenomeError
 from genomes.serial import load_genome
 from genomes.space import Space
@@ -46,6 +48,19 @@ def _genome(text: str, space: Space[Any]) -> Any:
             f"it was saved for an input of {saved_in.input.shape} and {saved_in.input.n_classes} classes, "
             f"this run has {space.input.shape} and {space.input.n_classes}"
         )
-    space.check(genome)
+    try:
+        space.check(genome)
+    except GenomeError as error:
+        raise ConfigError(f"{error}; it was saved with {_differing(saved_in, space)}") from error
     # As it comes back from config.json, so that a run that goes on begins with the same.
     return json.loads(json.dumps(space.to_dict(genome)))
+
+
+def _differing(saved_in: Space[Any], space: Space[Any]) -> str:
+    """The options of `saved_in` that `space` has otherwise, as they are set."""
+    names = [field.name for field in dataclasses.fields(space)]  # type: ignore[arg-type]
+    return ", ".join(
+        f"space.{name} = {json.dumps(to_plain(getattr(saved_in, name)))}"
+        for name in names
+        if getattr(saved_in, name) != getattr(space, name)
+    )

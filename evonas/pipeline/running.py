@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -23,10 +24,10 @@ from evonas.evaluation.executor import Executor
 from evonas.evaluation.memory import RememberingMap
 from evonas.evaluation.serial import SerialExecutor
 from evonas.evolution import loop, state
-from evonas.evolution.evaluation import Evaluation, Proposal
+from evonas.evolution.evaluation import FAILURES, Evaluation, Proposal
 from evonas.evolution.state import EvolutionState
 from evonas.evolution.strategies import strategy as named_strategy
-from evonas.pipeline.elites import train_elite
+from evonas.pipeline.elites import check_device, train_elite
 from evonas.pipeline.initial import initial_genomes
 from evonas.pipeline.problem import Problem, build_problem, fitted, load_data
 from evonas.pipeline.provenance import (
@@ -50,10 +51,11 @@ def evolve(config: Config, *, run_dir: Path | None, max_minutes: float | None, r
 
     Raises:
         EvonasError, GenomeError: bad input, refused before anything is evaluated; or in the end, limits that no
-            genome met.
+            genome met, or no genome that could be evaluated.
         OSError: the disk is full; what was written stays valid.
     """
     deadline = _deadline(max_minutes)
+    check_device(config)
     dataset = load_data(config, reporter)
     config = fitted(config, dataset)
     problem = build_problem(config, dataset)
@@ -79,7 +81,7 @@ def resume(run_dir: Path, *, generations: int | None, workers: int | None, repor
     """Go on with a run where it was stopped or killed; with more `generations` also with one that had ended.
 
     Raises:
-        RunError: nothing to resume, what decides the results has changed since, or no genome met the limits.
+        RunError: nothing to resume, what decides the results has changed since, or in the end as in `evolve`.
     """
     changes = {"evolution.generations": generations, "evaluation.workers": workers}
     take_up(run_dir, changes, reporter=reporter)
@@ -102,8 +104,8 @@ def take_up(run_dir: Path, changes: Mapping[str, object], *, reporter: Reporter)
         _continue(folder, record, problem, dataset, deadline=_deadline(None), reporter=reporter)
 
 
-class NothingFeasibleError(RunError):
-    """A run that is over and in which every genome was above a limit."""
+class EmptyFrontError(RunError):
+    """A run that is over and found nothing: no genome was within the limits, or none could be evaluated."""
 
 
 class _TimeIsUp(Exception):
@@ -205,30 +207,43 @@ def _continue(
     run = load_run(folder.path)
     reporter.finished(run)
     if run.is_complete:
-        _refuse_limits_that_nothing_met(run)
+        refuse_empty_front(run)
         for architecture_id in dict.fromkeys(run.elites.values()):
             train_elite(run, architecture_id, config, dataset, reporter)
 
 
-def _refuse_limits_that_nothing_met(run: Run) -> None:
-    """Nothing, unless the front is empty because every genome was above a limit.
+def refuse_empty_front(run: Run) -> None:
+    """Nothing, unless the front of a run that is over is empty.
 
     Raises:
-        NothingFeasibleError: that is so; it names the limits and the nearest genome.
+        EmptyFrontError: that is so; it names the limits and the nearest genome, or the first failure where no genome
+            could be evaluated.
     """
-    infeasible = [row for row in run.rows if row.violation > 0]
-    if run.front or not infeasible:
+    if run.front:
         return
+    infeasible = [row for row in run.rows if row.violation > 0]
+    if not infeasible:
+        failed = [row for row in run.rows if row.status in FAILURES]
+        counted = ", ".join(
+            f"{n} {_FAILED[status]}" for status, n in Counter(r.status for r in failed).items()
+        )
+        raise EmptyFrontError(
+            f"no genome could be evaluated: {counted}, the first with: {failed[0].reason}; mend that and begin a new"
+            f" run (evaluation.timeout_s is {run.record.config.evaluation.timeout_s:g} s)"
+        )
     nearest = min(infeasible, key=lambda row: row.violation)
     values = {**nearest.diagnostics, **nearest.objectives}
     limits = run.record.config.evolution.limits
     broken = {name: limit for name, limit in limits.items() if values[name] > limit}
     wanted = " and ".join(f"evolution.max_{name}={limit:.9g}" for name, limit in broken.items())
-    raise NothingFeasibleError(
+    raise EmptyFrontError(
         f"no genome met {wanted}: the nearest has {' and '.join(f'{values[name]:.9g}' for name in broken)};"
         f" raise {'it' if len(broken) == 1 else 'them'} in a new run, or let this one search longer:"
         f" evonas resume {run.folder.path} --generations {run.record.config.evolution.generations + 10}"
     )
+
+
+_FAILED = {"failed": "failed", "timeout": "timed out", "worker_died": "lost with their worker"}
 
 
 def _executor(config: Config, problem: Problem) -> AbstractContextManager[Executor]:

@@ -184,9 +184,14 @@ def resolve(
     """
     layers: list[Mapping[str, object]] = []
     if experiment is not None:
-        layers.append(flat(read_toml(experiment), source=str(experiment)))
+        content = read_toml(experiment)
+        if "sizes" in content:
+            raise ConfigError(
+                f"{experiment} is an experiment, several runs and their table; type 'evonas experiment {experiment}'"
+            )
+        layers.append(flat(content, source=str(experiment)))
     layers.append({name: value for name, value in (flags or {}).items() if value is not None})
-    layers.append(dict(_assignment(text) for text in assignments))
+    layers.append(dict(assignment(text) for text in assignments))
     return layered(layers)
 
 
@@ -314,7 +319,15 @@ def _split(name: str) -> tuple[str, str]:
     return section, key
 
 
-def _assignment(text: str) -> tuple[str, object]:
+def assignment(text: str) -> tuple[str, object]:
+    """Full name and value of a setting, from a text ``section.key=value``.
+
+    >>> assignment("evolution.population=20")
+    ('evolution.population', 20)
+
+    Raises:
+        ConfigError: another form, or an unknown setting.
+    """
     name, equals, value = text.partition("=")
     name, value = name.strip(), value.strip()
     if not equals or "." not in name or not value:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from evonas.errors import ConfigError, RunError
-from evonas.runs.config import Config, flat, layered, read_toml
+from evonas.runs.config import Config, assignment, flat, layered, read_toml
 from evonas.runs.settings import shown
 from genomes.registry import nearest
 
@@ -54,7 +54,11 @@ class Member:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is asked, and which runs answer it. `reported` are the figures of a paper by variant and column, as text."""
+    """What is asked, and which runs answer it.
+
+    The figures of a paper are texts by column: `reported` by variant, `published` those of one model that is none of
+    the variants.
+    """
 
     name: str
     size: str
@@ -62,6 +66,7 @@ class Experiment:
     source: str
     reported: Mapping[str, Mapping[str, str]]
     members: tuple[Member, ...]
+    published: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """As `from_json` reads it."""
@@ -90,10 +95,11 @@ def find(name: str) -> Path:
     return known[name]
 
 
-def plan(path: Path, *, size: str, flags: Mapping[str, object]) -> Plan:
+def plan(path: Path, *, size: str, flags: Mapping[str, object], assignments: Sequence[str] = ()) -> Plan:
     """The runs of the experiment in the file `path`, in the order of its variants and then seeds.
 
-    `flags` are settings from the command line by full name; `None` means not given.
+    `flags` are settings from the command line by full name, `None` means not given; `assignments` are texts
+    ``section.key=value``, as typed after ``--set``, and win.
 
     Raises:
         ConfigError: the file cannot be read or has no such size, or something in it is unknown or not legal.
@@ -117,22 +123,27 @@ def plan(path: Path, *, size: str, flags: Mapping[str, object]) -> Plan:
         for variant in _chosen(chosen.get("variants", list(variants)), variants, where=where)
         for seed in _seeds(chosen.get("seeds"), where=where)
     )
-    common = _figures(top.get("reported", {}), where=f"{path} [reported]")
+    figures = _figures(top.get("reported", {}), where=f"{path} [reported]")
+    of_the_only = {} if "variants" in top else figures
     experiment = Experiment(
         name=path.stem,
         size=size,
         question=_text(top, "question", where=path),
         source=_text(top, "source", where=path),
-        reported={member.variant: {**common, **variants[member.variant].reported} for member in members},
+        reported={member.variant: {**of_the_only, **variants[member.variant].reported} for member in members},
         members=members,
+        published=figures if "variants" in top else {},
     )
     shared = [
         _settings(top.get("settings", {}), where=f"{path} [settings]"),
         _settings(chosen.get("settings", {}), where=f"{where} settings"),
     ]
     given = {name: value for name, value in flags.items() if value is not None}
+    assigned = _without_seed(dict(assignment(text) for text in assignments), where="--set")
     configs = {
-        member: layered([*shared, variants[member.variant].settings, given, {"evolution.seed": member.seed}])
+        member: layered(
+            [*shared, variants[member.variant].settings, given, assigned, {"evolution.seed": member.seed}]
+        )
         for member in members
     }
     return Plan(experiment, configs)
@@ -187,7 +198,10 @@ def _variants(content: object, *, where: str) -> dict[str, _Variant]:
 
 
 def _settings(content: object, *, where: str) -> dict[str, object]:
-    settings = flat(_table(content, where=where), source=where)
+    return _without_seed(flat(_table(content, where=where), source=where), where=where)
+
+
+def _without_seed(settings: dict[str, object], *, where: str) -> dict[str, object]:
     if "evolution.seed" in settings:
         raise ConfigError(f"{where}: evolution.seed is set by the seeds of each size; leave it out")
     return settings

@@ -66,7 +66,8 @@ class ExperimentResult:
         measured them), parameters, memory_mb (10^6 bytes), energy_nj and firing_rate (after
         training on validation examples; else as the search measured them, NaN where it did not), search_seconds (of
         all evaluations) and evaluations (per run), each a mean; device (of the training), architecture_ids (distinct,
-        in order of seed), chosen (True for the highest mean accuracy; among equal ones that of least memory).
+        in order of seed), chosen (True for the highest mean accuracy on each data set; among equal ones that of
+        least memory).
         """
         import pandas as pd
 
@@ -86,13 +87,13 @@ class ExperimentResult:
             }
             for (variant, network), found in groups.items()
         ]
-        chosen = _chosen(rows)
+        chosen = _chosen(rows, data=[found[0]["data"] for found in groups.values()])
         columns = {"variant": "str", "network": "str", **{f"reported_{name}": "str" for name in figures}}
         columns |= {"n": "int64", "test_accuracy": "float64", "test_accuracy_sd": "float64"}
         columns |= dict.fromkeys([*scores, *MEASURED], "float64")
         columns |= {"device": "str", "architecture_ids": "str", "chosen": "bool"}
         for i, row in enumerate(rows):
-            row["chosen"] = i == chosen
+            row["chosen"] = i in chosen
         return pd.DataFrame(
             {name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in columns.items()}
         )
@@ -111,12 +112,31 @@ class ExperimentResult:
         rows = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
         return [[name.replace("_", " ") for name in table.columns], *rows]
 
+    def extent(self) -> str:
+        """How much its size is, one line: genomes a run, epochs of a training, training examples."""
+        configs = [run.record.config for _, run in self.runs()]
+        evolutions, trainings = [c.evolution for c in configs], [c.training for c in configs]
+        counted: dict[str, Sequence[object]] = {
+            "genome{s} a run": [e.population * (e.generations + 1) for e in evolutions],
+            "epoch{s}": [t.epochs if t.elites else 0 for t in trainings],
+            "training example{s}": [c.data.n_train or "all" for c in configs],
+        }
+        parts = []
+        for unit, numbers in counted.items():
+            number = " or ".join(dict.fromkeys(str(number) for number in numbers))
+            parts.append(f"{number} {unit.format(s='' if number == '1' else 's')}")
+        asked = self.experiment
+        compares = asked.size == "paper" or not (asked.published or any(asked.reported.values()))
+        return f"size {asked.size}: {', '.join(parts)}{'' if compares else '; no comparison with the paper'}"
+
     def _reported(self, variant: str) -> Mapping[str, str]:
         return self.experiment.reported.get(variant, {})
 
     def _reported_columns(self) -> list[str]:
-        """The columns that the paper has a figure for in some variant, and always that of the accuracy."""
-        there = {"test_accuracy"}.union(*self.experiment.reported.values())
+        """The columns that the paper has a figure for in some variant; that of the accuracy if it has none at all."""
+        there = set[str]().union(*self.experiment.reported.values())
+        if not self.experiment.published:
+            there.add("test_accuracy")
         return [name for name in REPORTABLE if name in there]
 
 
@@ -131,10 +151,13 @@ def load_experiment(path: str | Path) -> ExperimentResult:
 
 
 def _networks(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The networks of a run that is over, by what they are called, with everything that was measured of them."""
+    """The networks of a run that is over, by what they are called, with everything that was measured of them.
+
+    Nothing where no network was feasible.
+    """
     from evonas.objectives.memory import memory_mb  # imports torch
 
-    if not run.is_complete:
+    if not run.is_complete or not run.front:
         return
     n_untrained = len(run.record.initial) if run.compares_initial else 1
     shown = run.elites or dict(islice(run.candidates.items(), n_untrained))
@@ -150,6 +173,7 @@ def _networks(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
                 network,
                 {
                     "architecture_id": architecture_id,
+                    "data": run.record.config.data.name,
                     "parameters": architecture.n_parameters,
                     "memory_mb": memory_mb(architecture),
                     "scores": _scored(run, architecture_id).objectives,
@@ -211,10 +235,19 @@ def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _chosen(rows: Sequence[Mapping[str, Any]]) -> int | None:
-    """The row of the highest accuracy, the one of least memory among equals; None where nothing was trained."""
+def _chosen(rows: Sequence[Mapping[str, Any]], *, data: Sequence[str]) -> set[int]:
+    """For each data set the row of the highest accuracy, the one of least memory among equals; none if untrained.
+
+    `data` has the data set of each row.
+    """
     trained = [i for i, row in enumerate(rows) if not math.isnan(row["test_accuracy"])]
-    return min(trained, key=lambda i: (-rows[i]["test_accuracy"], rows[i]["memory_mb"]), default=None)
+    return {
+        min(
+            (i for i in trained if data[i] == name),
+            key=lambda i: (-rows[i]["test_accuracy"], rows[i]["memory_mb"]),
+        )
+        for name in {data[i] for i in trained}
+    }
 
 
 def _cell(value: Any) -> str:

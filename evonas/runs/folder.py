@@ -16,6 +16,7 @@ from typing import Any
 from evonas.atomic import TEMPORARY_PREFIX, atomic_write, sync_folder
 from evonas.errors import ConfigError, RunError
 from evonas.evolution.fitness import ObjectiveSpec
+from evonas.runs import experiment
 from evonas.runs.config import Config, from_dict, matters, to_dict
 
 SCHEMA = 1
@@ -126,11 +127,17 @@ def open_run(path: Path) -> RunFolder:
     """The folder of a run that exists.
 
     Raises:
-        RunError: there is no such folder, or nothing was recorded in it.
+        RunError: there is no such folder, nothing was recorded in it, or it is that of an experiment.
     """
     if not path.is_dir():
         raise RunError(
             f"nothing to resume or read in {path}: there is no such folder; 'evonas evolve --run-dir {path}' starts one"
+        )
+    if (path / experiment.RECORD).is_file():
+        runs = sorted(record.parent.name for record in path.glob("*/config.json"))
+        raise RunError(
+            f"{path} is an experiment, not a run; its runs are in {', '.join(runs) or 'no folder yet'}, and"
+            f" evonas.load_experiment('{path}') reads it as a whole"
         )
     if not RunFolder(path).record.is_file():
         raise RunError(

@@ -78,18 +78,19 @@ class Reporter(Protocol):
         ...
 
 
-def reporter() -> PlainReporter:
-    """A live reporter on a terminal, a plain one otherwise."""
+def reporter(*, hints: bool = True) -> PlainReporter:
+    """A live reporter on a terminal, a plain one otherwise; without `hints` it does not say what to type next."""
     if sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb":
-        return LiveReporter()
-    return PlainReporter()
+        return LiveReporter(hints=hints)
+    return PlainReporter(hints=hints)
 
 
 class PlainReporter:
     """Lines on standard output, each complete when it appears, so that a log file can be followed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hints: bool = True) -> None:
         self.folder: Path | None = None
+        self._gives_hints = hints
         self._names: tuple[str, ...] = ()
         self._n_generations = 0
         self._seconds: list[float] = []
@@ -107,10 +108,12 @@ class PlainReporter:
         self._seconds = []
         config = record.config
         done = "" if first == 0 else f", taken up at generation {first}"
+        settings = config.evaluation
+        workers = "" if settings.executor == "serial" else f" with {settings.workers} workers"
         self.line(
             f"{folder}: {config.data.name}, space {config.space.name}, {config.evolution.strategy}, population "
             f"{config.evolution.population}, generations 0 to {n_generations}, seed {config.evolution.seed}, "
-            f"{config.evaluation.executor} with {config.evaluation.workers} workers{done}"
+            f"{settings.executor}{workers}{done}"
         )
 
     def note(self, text: str) -> None:
@@ -123,18 +126,21 @@ class PlainReporter:
         self._seconds.append(record["seconds"])
         left = (self._n_generations - record["generation"]) * sum(self._seconds) / len(self._seconds)
         best = "  ".join(f"{name} {amount(record[f'best_{name}'])}" for name in self._names)
+        infeasible = f"infeasible {record['n_infeasible']}  " if record["n_infeasible"] else ""
         rate = record["n_evaluated"] / record["seconds"] if record["seconds"] > 0 else 0.0
         self.line(
             f"generation {record['generation']}/{self._n_generations}  evaluated {record['n_evaluated']}  "
-            f"cached {record['n_cached']}  failed {record['n_failed']}  {rate:.1f}/s  best: {best}  "
+            f"cached {record['n_cached']}  failed {record['n_failed']}  {infeasible}{rate:.1f}/s  best: {best}  "
             f"hypervolume {record['hypervolume']:.4f}  front {record['n_front']}  left {clock(left)}"
         )
 
     def finished(self, run: Run) -> None:
         self.close()
+        if not run.front and run.is_complete:
+            return  # an error follows, which says why and how to go on
         self.line("")
         self.front(run)
-        self._hints = _next_commands(run)
+        self._hints = _next_commands(run) if self._gives_hints else []
         self._n_to_train = len(set(run.elites.values())) if run.is_complete else 0
         if self._n_to_train == 0:
             self._tell_what_is_next()
@@ -170,19 +176,24 @@ class PlainReporter:
             self._tell_what_is_next()
 
     def experiment(self, result: ExperimentResult) -> None:
-        """Print question and table of an experiment."""
+        """Print an experiment: question, figures of the paper, table, what its size is, and where the table lies."""
         self.close()
-        self.line(f"\n{result.experiment.question} ({result.experiment.source})")
-        self._table(
-            result.cells(), title=f"{result.experiment.name}, size {result.experiment.size}, in {result.csv}"
-        )
+        asked = result.experiment
+        self.line(f"\n{asked.question} ({asked.source})")
+        if asked.published:
+            figures = (f"{name.replace('_', ' ')} {figure}" for name, figure in asked.published.items())
+            self.line(f"reported: {', '.join(figures)}")
+        self._table(result.cells(), title=f"{asked.name}, size {asked.size}")
+        self.line(result.extent())
+        self.line(f"table: {result.csv}")
 
     def _table(self, cells: Sequence[Sequence[str]], *, title: str) -> None:
         for text in aligned(cells):
             self.line(text)
 
     def _tell_what_is_next(self) -> None:
-        self.line("")
+        if self._hints:
+            self.line("")
         for i, hint in enumerate(self._hints):
             self.line(("next: " if i == 0 else "      ") + hint)
 
@@ -193,11 +204,11 @@ class PlainReporter:
 class LiveReporter(PlainReporter):
     """The lines of `PlainReporter`, and a bar below them that moves with every evaluation and epoch."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, hints: bool = True) -> None:
         # rich.progress takes a tenth of a second to import, which `--help` should not pay.
         from rich.console import Console as RichConsole
 
-        super().__init__()
+        super().__init__(hints=hints)
         self._first = 0
         self._console = console or RichConsole()
         self._bar: Progress | None = None
@@ -271,8 +282,6 @@ def _next_commands(run: Run) -> list[str]:
         return [f"{command} resume {path}    (the generations that are missing)"]
     further = run.record.config.evolution.generations * 2 or 10
     resume = f"{command} resume {path} --generations {further}    (evolve on)"
-    if not run.front:
-        return [resume]
     if run.record.config.training.elites:
         return [
             f"{command} front {path}    (choose another to train: {command} train {path} --elite 1)",

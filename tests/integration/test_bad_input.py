@@ -157,6 +157,32 @@ def test_a_cluster_that_does_not_answer_is_named_in_the_end_and_nothing_is_made(
     assert not (tmp_path / "run" / "config.json").exists()
 
 
+def test_a_device_that_is_not_there_is_refused_before_the_search_if_anything_is_trained(
+    run_here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    options = ("--set", "training.device=cuda", "--generations", "0", "--run-dir", tmp_path / "run")
+    code, output, errors = run_here("evolve", *SERIAL, *options, "--set", "training.elites=1")
+    assert_one_line(code, errors, expected=2, parts=["training.device", "'cuda' asked", "use 'cpu'"])
+    assert output == ""
+    assert not (tmp_path / "run").exists()
+    assert run_here("evolve", *SERIAL, *options)[0] == 0
+
+
+def test_a_run_in_which_nothing_could_be_evaluated_ends_in_one_line_and_is_kept(
+    run_here: Run, tmp_path: Path
+) -> None:
+    options = ("--set", "evaluation.timeout_s=1e-9", "--set", "training.elites=1")
+    code, output, errors = run_here("evolve", *SERIAL, *options, "--run-dir", tmp_path / "run")
+    named = "no genome could be evaluated: 18 timed out, the first with: "
+    assert_one_line(code, errors, expected=2, parts=[named, "evaluation.timeout_s is 1e-09 s"])
+    assert "next:" not in output
+    assert "architecture_id" not in output
+    run = load_run(tmp_path / "run")
+    assert run.is_complete
+    assert set(run.evaluations()["status"]) == {"timeout"}
+
+
 # Limits -------------------------------------------------------------------------------------------
 
 
@@ -166,7 +192,10 @@ def test_a_budget_that_no_genome_can_meet_is_named_with_the_nearest_and_nothing_
 ) -> None:
     run_dir = tmp_path / "run"
     options = ("--set", f"evolution.{setting}", "--set", "training.elites=1", "--run-dir", run_dir)
-    code, _, errors = run_here("evolve", *SERIAL, *options)
+    code, output, errors = run_here("evolve", *SERIAL, *options)
+    assert "failed 0  infeasible 6  " in output
+    assert "architecture_id" not in output
+    assert "next:" not in output
     run = load_run(run_dir)
     assert run.is_complete
     assert not run.front
@@ -356,10 +385,32 @@ def test_a_genome_that_is_not_json_is_refused(run_here: Run, tmp_path: Path) -> 
     assert_one_line(code, errors, expected=2, parts=["genome.json"])
 
 
+def test_a_genome_of_the_library_is_described_by_name(run_here: Run) -> None:
+    from genomes import library
+
+    (folder,) = library.__path__
+    assert run_here("describe", "feedback_loop") == run_here("describe", Path(folder) / "feedback_loop.json")
+    code, _, errors = run_here("describe", "feedbak_loop")
+    assert_one_line(
+        code, errors, expected=2, parts=["RUN_DIR:ARCHITECTURE_ID", "did you mean 'feedback_loop'"]
+    )
+
+
+def test_an_architecture_is_described_by_the_beginning_of_its_id_if_no_other_begins_so(
+    run_here: Run, copy: Path
+) -> None:
+    whole = load_run(copy).rows[0].architecture_id
+    code, output, errors = run_here("describe", f"{copy}:{whole[:10]}")
+    assert (code, errors) == (0, "")
+    assert output == run_here("describe", f"{copy}:{whole}")[1] != ""
+    code, _, errors = run_here("describe", f"{copy}:a")
+    assert_one_line(code, errors, expected=2, parts=["begin with 'a'", whole])
+
+
 def test_an_unknown_architecture_of_a_run_is_named(run_here: Run, copy: Path) -> None:
-    for arguments in (["describe", f"{copy}:a0"], ["train", str(copy), "--elite", "a0"]):
+    for arguments in (["describe", f"{copy}:b0"], ["train", str(copy), "--elite", "b0"]):
         code, _, errors = run_here(*arguments)
-        assert_one_line(code, errors, expected=2, parts=["a0", "known:"])
+        assert_one_line(code, errors, expected=2, parts=["b0", "known:"])
     code, _, errors = run_here("train", copy, "--elite", 99)
     assert_one_line(code, errors, expected=2, parts=["--elite", "99"])
 

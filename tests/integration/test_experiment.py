@@ -168,10 +168,68 @@ def test_there_is_a_row_for_each_variant_over_its_seeds(finished: Path) -> None:
         assert row["memory_mb"] > 4e-6 * row["parameters"]
 
 
-def test_the_figures_of_the_paper_stand_beside_or_are_not_known(finished: Path) -> None:
-    shown = evonas.load_experiment(finished).table()
-    assert shown["reported_test_accuracy"].tolist() == ["93.1 %", "93.1 %"]
+def test_the_figures_of_a_variant_stand_beside_it_and_those_of_one_model_above_the_table(
+    run_here: Run, here: Path, finished: Path
+) -> None:
+    shutil.copytree(finished, here / "runs")
+    result = evonas.load_experiment(finished)
+    shown = result.table()
+    assert "reported_test_accuracy" not in shown
     assert shown["reported_memory_mb"].tolist() == ["not known", "12"]
+    assert result.experiment.published == {"test_accuracy": "93.1 %"}
+    _, output, _ = run_here("experiment", "width.toml", "--run-dir", "runs")
+    assert output.count("93.1 %") == 1
+    assert "\nreported: test accuracy 93.1 %\n" in output
+
+
+def test_below_the_table_stand_the_size_and_the_file(run_here: Run, here: Path, finished: Path) -> None:
+    shutil.copytree(finished, here / "runs")
+    lines = run_here("experiment", "width.toml", "--run-dir", "runs")[1].splitlines()
+    assert lines[-2:] == [
+        "size smoke: 4 genomes a run, 1 epoch, all training examples; no comparison with the paper",
+        "table: runs/table.csv",
+    ]
+
+
+def test_the_runs_of_an_experiment_do_not_say_what_to_type_next(run_here: Run, here: Path) -> None:
+    code, output, errors = run_here("experiment", "width.toml", "--size", "untrained")
+    assert (code, errors) == (0, "")
+    assert "generation 1/1" in output
+    assert "next:" not in output
+
+
+def test_a_record_from_before_the_figures_of_one_model_were_apart_is_read(here: Path, finished: Path) -> None:
+    shutil.copytree(finished, here / "runs")
+    record = json.loads((here / "runs" / "experiment.json").read_text())
+    del record["published"]
+    record["reported"]["narrow"] = {"test_accuracy": "93.1 %"}
+    (here / "runs" / "experiment.json").write_text(json.dumps(record))
+    assert evonas.load_experiment("runs").table()["reported_test_accuracy"].tolist() == [
+        "93.1 %",
+        "not known",
+    ]
+
+
+def test_any_setting_is_given_on_the_command_line_and_wins(run_here: Run, here: Path) -> None:
+    options = ("--size", "untrained", "--set", "space.base_width=4", "--set", "evaluation.batch=8")
+    assert run_here("experiment", "width.toml", *options)[0] == 0
+    for _, run in evonas.load_experiment("runs/width-untrained").runs():
+        assert dict(run.record.config.space.options) == {"base_width": 4}
+        assert run.record.config.evaluation.batch == 8
+    again = ("--size", "untrained", "--set", "space.base_width=4")
+    assert_refused(run_here("experiment", "width.toml", *again), "evaluation.batch: was 8, is 16")
+
+
+@pytest.mark.parametrize("verb", ["front", "resume", "train"])
+def test_the_folder_of_an_experiment_is_told_from_a_run(run_here: Run, finished: Path, verb: str) -> None:
+    parts = ("is an experiment", "narrow-seed0, narrow-seed1, wide-seed0", "evonas.load_experiment(")
+    assert_refused(run_here(verb, finished), *parts)
+
+
+def test_an_experiment_is_told_from_the_settings_of_one_run(run_here: Run, here: Path) -> None:
+    assert_refused(
+        run_here("evolve", "width.toml"), "width.toml is an experiment", "'evonas experiment width.toml'"
+    )
 
 
 def test_the_chosen_network_is_the_one_of_the_highest_accuracy(finished: Path) -> None:
@@ -347,14 +405,23 @@ def test_settings_that_changed_since_a_run_are_refused_and_nothing_is_touched(
         ([], ("[reported]", "[reporte]"), ("width.toml", "did you mean 'reported'")),
         (["--device", "tpu"], ("", ""), ("training.device", "cpu, cuda")),
         (["--workers", "0"], ("", ""), ("evaluation.workers", "at least 1")),
+        (["--set", "evolution.seed=3"], ("", ""), ("--set", "evolution.seed is set by the seeds")),
+        (["--set", "training.epoch=3"], ("", ""), ("did you mean 'training.epochs'",)),
+        (["--device", "cuda"], ("", ""), ("training.device", "use 'cpu'")),
         (["--run-dir", "."], ("", ""), ("not empty and holds no experiment",)),
         (["--run-dir", "width.toml"], ("", ""), ("is a file",)),
     ],
     ids=str,
 )
 def test_a_wrong_experiment_is_one_line_before_anything_is_written(
-    run_here: Run, here: Path, arguments: list[str], change: tuple[str, str], parts: tuple[str, ...]
+    run_here: Run,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    change: tuple[str, str],
+    parts: tuple[str, ...],
 ) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     Path("width.toml").write_text(TEXT.replace(*change) if change[0] else TEXT)
     assert_refused(run_here("experiment", "width.toml", *arguments), *parts)
     assert [path.name for path in here.iterdir()] == ["width.toml"]
@@ -394,3 +461,29 @@ def test_a_limit_that_nothing_meets_and_a_training_that_diverges_stop_no_other_r
     assert "narrow-seed0: training diverged" in output
     assert "tiny-seed0: no genome met evolution.max_parameters=1" in output
     assert evonas.load_experiment("runs/width-smoke").table()["variant"].tolist() == ["wide"]
+
+
+def test_a_search_in_which_nothing_could_be_evaluated_leaves_a_gap(run_here: Run, here: Path) -> None:
+    text = TEXT.replace("base_width = 4", "base_width = 4\n[variants.narrow.evaluation]\ntimeout_s = 1e-9")
+    Path("width.toml").write_text(text.replace("seeds = [0, 1]", "seeds = [0]"))
+    for _ in range(2):
+        code, output, errors = run_here("experiment", "width.toml")
+        assert (code, errors) == (0, "")
+        assert "narrow-seed0: no genome could be evaluated: 4 timed out" in output
+    assert evonas.load_experiment("runs/width-smoke").table()["variant"].tolist() == ["wide"]
+
+
+@pytest.mark.parametrize("elites", [0, 2])
+def test_given_genomes_that_could_not_be_evaluated_are_not_trained_and_have_no_row(
+    run_here: Run, here: Path, elites: int
+) -> None:
+    for i, name in enumerate("ab"):
+        save(Path(f"{name}.json"), seed=i)
+    text = COMPARED.replace("batch = 16", "batch = 16\ntimeout_s = 1e-9")
+    Path("these.toml").write_text(text.replace("elites = 2", f"elites = {elites}"))
+    for _ in range(2):
+        code, output, _ = run_here("experiment", "these.toml")
+        assert code == 0
+        assert output.count("no genome could be evaluated: 2 timed out") == 2
+        assert "training" not in output.replace("training examples", "")
+    assert len(evonas.load_experiment("runs/these-smoke").table()) == 0

@@ -129,7 +129,11 @@ def test_after_an_evolution_the_knee_and_the_front_are_trained(
         ("none.json", (), ("none.json", "No such file")),
         ("rivals", (), ("saved for an input of (3, 32, 32) and 10 classes", "(1, 8, 8)")),
         ("{tmp}/broken.json", (), ("broken.json", "not a saved genome")),
-        ("{tmp}/a.json", ("space.models=['lif']", "space.kernel_sizes=[1]"), ("a.json",)),
+        (
+            "{tmp}/a.json",
+            ("space.models=['lif']", "space.kernel_sizes=[1]"),
+            ("a.json", 'it was saved with space.models = ["if"], space.kernel_sizes = [5]'),
+        ),
         ("{tmp}/a.json,{tmp}/x/a.json", (), ("two genomes are called 'a'",)),
         ("{tmp}/a.json,b,c,d,e,f,g", (), ("7 genomes for the 6 places",)),
     ],

@@ -79,11 +79,16 @@ def test_without_variants_there_is_one(tmp_path: Path) -> None:
     assert list(planned(tmp_path, text=text, size="small").configs) == [Member("main", 1)]
 
 
-def test_figures_of_a_variant_win_over_the_common_ones(tmp_path: Path) -> None:
-    assert planned(tmp_path).experiment.reported == {
-        "narrow": {"test_accuracy": "93.1 %"},
-        "wide": {"test_accuracy": "94 %", "memory_mb": "12"},
-    }
+def test_figures_stand_at_their_variant_and_those_of_no_variant_apart(tmp_path: Path) -> None:
+    asked = planned(tmp_path).experiment
+    assert asked.reported == {"narrow": {}, "wide": {"test_accuracy": "94 %", "memory_mb": "12"}}
+    assert asked.published == {"test_accuracy": "93.1 %"}
+
+
+def test_the_figures_of_an_experiment_without_variants_are_those_of_its_only_one(tmp_path: Path) -> None:
+    text = 'question = "?"\nsource = "s"\n[reported]\nmemory_mb = "12"\n[sizes.small]\nseeds = [1]\n'
+    asked = planned(tmp_path, text=text, size="small").experiment
+    assert (asked.reported, asked.published) == ({"main": {"memory_mb": "12"}}, {})
 
 
 def test_an_experiment_survives_its_record(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -25,20 +27,32 @@ GENOMES = sorted(
 SMALL, LARGE = (SPACE.architecture_id(genome) for genome in GENOMES)
 
 
-def make(folder: Path, record: RunRecord, *, accuracies: dict[str, dict[str, float]]) -> ExperimentResult:
-    """An experiment on disk that compares two genomes, by run: test accuracy by architecture."""
+def make(
+    folder: Path,
+    record: RunRecord,
+    *,
+    accuracies: dict[str, dict[str, float]],
+    reported: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    size: str = "s",
+) -> ExperimentResult:
+    """An experiment on disk that compares two genomes, by run: test accuracy by architecture.
+
+    The runs of a variant called nmnist are on that data set, the others on digits.
+    """
     members = tuple(Member(name.rpartition("-seed")[0], int(name[-1])) for name in accuracies)
-    asked = Experiment(name="e", size="s", question="?", source="", reported={}, members=members)
+    asked = Experiment(name="e", size=size, question="?", source="", reported=dict(reported), members=members)
     (folder / RECORD).write_bytes(asked.to_json())
     changes = {"evolution.population": 2, "evolution.generations": 0, "training.elites": 2}
     initial = dict(zip(("large", "small"), map(SPACE.to_dict, reversed(GENOMES)), strict=True))
     record = dataclasses.replace(record, config=override(record.config, changes), initial=initial)
     for name, trained in accuracies.items():
         run = create(folder / name)
-        write_record(run, record)
+        data = "nmnist" if name.startswith("nmnist") else "digits"
+        write_record(run, dataclasses.replace(record, config=override(record.config, {"data.name": data})))
         with LogWriter(run.evaluations) as log:
             for i, (genome, found) in enumerate(zip(initial.values(), (LARGE, SMALL), strict=True)):
-                log.append([Row(i, 0, found, "ok", {}, 0.0, {}, "", genome, (), 0.25, "serial", 1)])
+                scores = {"rdm": 0.5, "parameters": 9.0}
+                log.append([Row(i, 0, found, "ok", scores, 0.0, {}, "", genome, (), 0.25, "serial", 1)])
         for found, accuracy in trained.items():
             run.elite(found).mkdir(parents=True)
             (run.elite(found) / "result.json").write_text(json.dumps({"test_accuracy": accuracy}))
@@ -59,6 +73,33 @@ def test_among_equal_accuracies_the_network_of_least_memory_is_chosen(
 def test_a_higher_accuracy_is_chosen_whatever_its_memory(tmp_path: Path, record: RunRecord) -> None:
     table = make(tmp_path, record, accuracies={"a-seed0": {LARGE: 0.91, SMALL: 0.9}}).table()
     assert table["chosen"].tolist() == [True, False]
+
+
+def test_one_is_chosen_for_each_data_set(tmp_path: Path, record: RunRecord) -> None:
+    accuracies = {
+        "a-seed0": {LARGE: 0.6, SMALL: 0.5},
+        "b-seed0": {LARGE: 0.7, SMALL: 0.5},
+        "nmnist-seed0": {LARGE: 0.8, SMALL: 0.9},
+    }
+    table = make(tmp_path, record, accuracies=accuracies).table()
+    assert table["chosen"].tolist() == [False, False, True, False, False, True]
+
+
+def test_a_size_that_is_not_the_paper_s_is_no_comparison_with_its_figures(
+    tmp_path: Path, record: RunRecord
+) -> None:
+    epochs = record.config.training.epochs
+    extents = {}
+    for size, figures in (("s", {}), ("small", {"memory_mb": "12"}), ("paper", {"memory_mb": "12"})):
+        (folder := tmp_path / size).mkdir()
+        result = make(folder, record, accuracies={"a-seed0": {}}, reported={"a": figures}, size=size)
+        extents[size] = result.extent()
+    extent = f"2 genomes a run, {epochs} epochs, all training examples"
+    assert list(extents.values()) == [
+        f"size s: {extent}",
+        f"size small: {extent}; no comparison with the paper",
+        f"size paper: {extent}",
+    ]
 
 
 def test_a_row_is_over_the_seeds_that_are_over(tmp_path: Path, record: RunRecord) -> None:

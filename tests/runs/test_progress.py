@@ -138,5 +138,32 @@ def test_a_record_without_a_front_is_shown_with_dashes(
     assert "left 0:00" in output
 
 
+def test_a_run_without_workers_names_none_and_infeasible_genomes_are_counted(
+    capsys: pytest.CaptureFixture[str], record: RunRecord
+) -> None:
+    shown = PlainReporter()
+    serial = override(record.config, {"evaluation.executor": "serial"})
+    shown.begin(folder=Path("x"), record=dataclasses.replace(record, config=serial), n_generations=0, first=0)
+    shown.generation({**GENERATION, "n_infeasible": 5})
+    header, line = capsys.readouterr().out.splitlines()
+    assert header.endswith(", serial")
+    assert "failed 2  infeasible 5  2.0/s" in line
+
+
+def test_a_whole_run_without_a_front_shows_neither_table_nor_what_is_next(
+    capsys: pytest.CaptureFixture[str], make_run: MakeRun, make_row: MakeRow
+) -> None:
+    rows = [make_row(i, status="failed", objectives={}, reason="no") for i in range(2)]
+    PlainReporter().finished(whole(make_run(rows), elites=1))
+    assert capsys.readouterr().out == ""
+
+
+def test_without_hints_a_run_does_not_say_what_is_next(capsys: pytest.CaptureFixture[str], run: Run) -> None:
+    reporter(hints=False).finished(whole(run, elites=0))
+    output = capsys.readouterr().out
+    assert "rank" in output
+    assert "next:" not in output
+
+
 def test_a_clock_never_runs_below_zero() -> None:
     assert clock(-3.0) == "0:00"
