@@ -72,7 +72,7 @@ def test_a_target_that_needs_a_run_says_how_to_name_it(target: str) -> None:
 def test_experiment_says_how_to_name_one() -> None:
     done = make("-n", "-o", ".venv/.installed", "experiment")
     assert done.returncode == 2
-    assert "make experiment NAME=<one of experiments/>" in done.stderr
+    assert "make experiment NAME=<one of: asa_events " in done.stderr
 
 
 def test_help_lists_every_target_of_the_contract() -> None:
