@@ -101,13 +101,16 @@ class Architecture:
 
     @cached_property
     def static(self) -> tuple[bool, ...]:
-        """For each node whether a still input gives it a still output: no neuron and no delay on any way to it."""
+        """For each node whether a still input gives it a still output.
+
+        So it is where no neuron, no delay and no operation that treats time steps differently is on any way to it.
+        """
         found = [True]
         for i, node in enumerate(self.nodes[1:], start=1):
             into = [self.synapses[s] for s in self.incoming[i]]
-            found.append(
-                not node.neuron and all(s.source < i and found[s.source] and not s.delay for s in into)
-            )
+            same = [s for s in into if not s.delay and not s.operation.needs_sequence]
+            still = len(same) == len(into) and all(s.source < i and found[s.source] for s in same)
+            found.append(not node.neuron and still)
         return tuple(found)
 
     @cached_property

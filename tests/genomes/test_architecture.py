@@ -4,7 +4,7 @@ from genomes.architecture import INPUT, Architecture, Draft, InputSpec, Synapse,
 from genomes.canvas import Canvas
 from genomes.errors import IllegalGeneError
 from genomes.micro import Kernel, Neuron
-from genomes.operations import AveragePool, Convolution, Identity, MaxPool, Operation
+from genomes.operations import AveragePool, Convolution, Identity, MaxPool, Operation, SpatialAttention
 
 SPEC = InputSpec((3, 8, 8), 10)
 LIF = Neuron("lif", 0.5, 2.0, "hard")
@@ -182,6 +182,12 @@ def test_an_image_stays_still_until_a_neuron_or_a_delay() -> None:
     synapses = [Synapse(0, 1, MaxPool(2)), Synapse(1, 2, conv(4)), Synapse(2, 3, MaxPool(2))]
     a = build(nodes, synapses, [3])
     assert a.static == (True, True, False, False)
+    attended = build(
+        [Draft("add"), Draft("add"), Draft("add", LIF)],
+        [Synapse(0, 1, conv(4)), Synapse(1, 2, SpatialAttention("asa")), Synapse(2, 3, conv(4))],
+        [3],
+    )
+    assert attended.static == (True, True, False, False)
 
 
 def test_the_input_alone_is_no_network() -> None:
