@@ -50,26 +50,29 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def evaluate(task: Task, genome: Any, *, inputs: Tensor) -> Evaluation:
+def evaluate(task: Task, genome: Any, *, inputs: Tensor, labels: Tensor | None = None) -> Evaluation:
     """The evaluation of one genome on the batch `inputs` (1 or T, B, C, H, W); whatever goes wrong is its status.
+
+    `labels` (B,) are for those proxies that use them.
 
     The cheap objectives come first: where one of them breaks a constraint, only what the total violation needs is
     measured, and often no network is built.
     """
     try:
-        return _evaluate(task, genome, inputs=inputs)
+        return _evaluate(task, genome, inputs=inputs, labels=labels)
     except Exception as error:
         # A genome that breaks something is a result too: it is logged with its reason and the search goes on.
         first_line = (str(error).strip() or "no message").splitlines()[0]
         return Evaluation("failed", reason=f"{type(error).__name__}: {first_line}")
 
 
-def _evaluate(task: Task, genome: Any, *, inputs: Tensor) -> Evaluation:
+def _evaluate(task: Task, genome: Any, *, inputs: Tensor, labels: Tensor | None) -> Evaluation:
     wanted = objectives(tuple(dict.fromkeys((*task.objectives, *task.limits))))
     wanted.sort(key=lambda objective: bool(objective.statistics))
     candidate = Candidate(
         task.space.decode(genome),
         inputs=inputs,
+        labels=labels,
         time_steps=task.time_steps,
         seed=task.seed,
         statistics=[statistic for objective in wanted for statistic in objective.statistics],

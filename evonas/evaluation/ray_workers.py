@@ -46,11 +46,12 @@ MAX_ATTEMPTS = 2
 class Worker:
     """The process behind one actor."""
 
-    def __init__(self, task: Task, inputs: np.ndarray, driver: Process) -> None:
+    def __init__(self, task: Task, inputs: np.ndarray, labels: np.ndarray | None, driver: Process) -> None:
         use_one_thread()
         exit_with(driver)
         self._task = task
         self._inputs = torch.from_numpy(inputs.copy())  # what Ray hands over is read-only
+        self._labels = None if labels is None else torch.from_numpy(labels.copy())
         self._name = f"{ray.get_runtime_context().get_node_id()[:12]}/{os.getpid()}"
 
     def ready(self) -> str:
@@ -60,7 +61,7 @@ class Worker:
     def evaluate(self, genome: Any) -> Evaluation:
         """The evaluation of `genome`, signed."""
         started = time.perf_counter()
-        evaluation = evaluate(self._task, genome, inputs=self._inputs)
+        evaluation = evaluate(self._task, genome, inputs=self._inputs, labels=self._labels)
         return replace(evaluation, seconds=time.perf_counter() - started, worker=self._name)
 
 
@@ -110,10 +111,18 @@ class RayExecutor:
     """
 
     def __init__(
-        self, task: Task, inputs: np.ndarray, *, workers: int, timeout_s: float, address: str | None = None
+        self,
+        task: Task,
+        inputs: np.ndarray,
+        *,
+        workers: int,
+        timeout_s: float,
+        address: str | None = None,
+        labels: np.ndarray | None = None,
     ) -> None:
         self._task = task
         self._batch = inputs
+        self._labels = labels
         self._n_workers = workers
         self._timeout_s = timeout_s
         self._address = address
@@ -193,7 +202,7 @@ class RayExecutor:
                     yield job.position, replace(evaluation, attempts=job.attempts)
 
     def _start_worker(self) -> None:
-        actor = self._actor.remote(self._task, self._inputs, this_process())
+        actor = self._actor.remote(self._task, self._inputs, self._labels, this_process())
         self._calls[actor.ready.remote()] = _Call(actor, None, self._clock.now() + START_TIMEOUT_S)
 
     def _finished(self) -> Iterator[tuple[_Job, Evaluation | None]]:

@@ -25,9 +25,12 @@ class _OutOfTime(BaseException):
 class SerialExecutor:
     """Evaluates in this process on one thread. The time-out needs the main thread, where alarms arrive."""
 
-    def __init__(self, task: Task, inputs: np.ndarray, *, timeout_s: float) -> None:
+    def __init__(
+        self, task: Task, inputs: np.ndarray, *, timeout_s: float, labels: np.ndarray | None = None
+    ) -> None:
         self._task = task
         self._inputs = torch.from_numpy(inputs)
+        self._labels = None if labels is None else torch.from_numpy(labels)
         self._timeout_s = timeout_s
 
     def __enter__(self) -> SerialExecutor:
@@ -46,7 +49,7 @@ class SerialExecutor:
             started = time.perf_counter()
             try:
                 with _alarm(self._timeout_s):
-                    evaluation = evaluate(self._task, genome, inputs=self._inputs)
+                    evaluation = evaluate(self._task, genome, inputs=self._inputs, labels=self._labels)
             except _OutOfTime:
                 evaluation = timed_out(self._timeout_s)
             seconds = time.perf_counter() - started

@@ -32,6 +32,9 @@ class Problem:
     inputs: np.ndarray
     """The scoring batch, time first: (1 or T, B, C, H, W)."""
 
+    labels: np.ndarray
+    """Its classes (B,)."""
+
 
 def load_data(config: Config, reporter: Reporter) -> Dataset:
     """The data set that the config names, as many time steps of it and as many examples as it says."""
@@ -68,7 +71,7 @@ def build_problem(config: Config, dataset: Dataset) -> Problem:
     spec = dataset.spec
     input_spec = InputSpec(shape=spec.shape, n_classes=spec.n_classes)
     space = build_space(config.space.name, input_spec=input_spec, options=config.space.options)
-    inputs, _ = scoring_batch(dataset, size=config.evaluation.batch)
+    inputs, labels = scoring_batch(dataset, size=config.evaluation.batch)
     time_first = inputs[None] if spec.static else np.ascontiguousarray(inputs.swapaxes(0, 1))
     task = Task(
         space=space,
@@ -90,4 +93,4 @@ def build_problem(config: Config, dataset: Dataset) -> Problem:
         )
         for objective in wanted
     )
-    return Problem(task=task, specs=specs, inputs=time_first)
+    return Problem(task=task, specs=specs, inputs=time_first, labels=labels)

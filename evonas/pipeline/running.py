@@ -249,12 +249,15 @@ _FAILED = {"failed": "failed", "timeout": "timed out", "worker_died": "lost with
 def _executor(config: Config, problem: Problem) -> AbstractContextManager[Executor]:
     settings = config.evaluation
     if settings.executor == "serial":
-        return SerialExecutor(problem.task, problem.inputs, timeout_s=settings.timeout_s)
+        return SerialExecutor(
+            problem.task, problem.inputs, labels=problem.labels, timeout_s=settings.timeout_s
+        )
     from evonas.evaluation.ray_workers import RayExecutor  # Ray takes a second to import
 
     return RayExecutor(
         problem.task,
         problem.inputs,
+        labels=problem.labels,
         workers=settings.workers,
         timeout_s=settings.timeout_s,
         address=settings.address,

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from evonas.errors import ConfigError
 from evonas.snn.network import SpikingNetwork
 from evonas.snn.statistics import Statistic
 from genomes.architecture import Architecture
@@ -58,9 +59,9 @@ class Proxy:
 class Candidate:
     """An architecture under evaluation. Nothing is built before it is asked for, and nothing is computed twice.
 
-    `inputs` is (1, B, C, H, W) for images and (T, B, C, H, W) for event frames. Weights come from `seed`; batch-norm
-    statistics from the very pass that is scored (see `SpikingNetwork.forward`, calibrate); there is no dropout, no
-    label and no state from before.
+    `inputs` is (1, B, C, H, W) for images and (T, B, C, H, W) for event frames; `labels` (B,) are there for the
+    proxies that say that they use them. Weights come from `seed`; batch-norm statistics from the very pass that is
+    scored (see `SpikingNetwork.forward`, calibrate); there is no dropout and no state from before.
     """
 
     def __init__(
@@ -71,12 +72,25 @@ class Candidate:
         time_steps: int,
         seed: int,
         statistics: Collection[Statistic],
+        labels: Tensor | None = None,
     ) -> None:
         self.architecture = architecture
         self.inputs = inputs
+        self._labels = labels
         self.time_steps = time_steps
         self.seed = seed
         self._statistics = tuple(dict.fromkeys(statistics))
+
+    @property
+    def labels(self) -> Tensor:
+        """The class of each sample (B,), int64.
+
+        Raises:
+            ConfigError: the batch came without.
+        """
+        if self._labels is None:
+            raise ConfigError("labels: this proxy needs the class of every sample, and the batch has none")
+        return self._labels
 
     @cached_property
     def network(self) -> SpikingNetwork:
