@@ -1,4 +1,4 @@
-"""The command line: evolve, resume, front, describe, train, experiment.
+"""The command line: evolve, resume, front, describe, train, experiment, rank.
 
 Exit codes: 0 done, 2 bad input, 130 interrupted, 1 anything else. An error is one line on standard error.
 torch, ray, pandas and scipy are imported inside the commands, so that `--help` answers at once.
@@ -233,6 +233,100 @@ def experiment(
         pipeline.experiment(plan, folder=run_dir, reporter=reporter)
 
 
+@app.command()
+def rank(
+    context: typer.Context,
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE",
+            help="A CSV with test_acc and cell or genome, or a folder as SpikeNAS-Bench has it.",
+            show_default=False,
+        ),
+    ],
+    space: Annotated[
+        str, typer.Option(metavar="S", help="The search space of its networks.", show_default=False)
+    ],
+    proxies: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,NAME...",
+            help="Any objectives; default is the engine's fitness, none ranks the baselines.",
+        ),
+    ] = "default",
+    dataset: Annotated[
+        str, typer.Option(metavar="D|FILE.npz", help="What the networks are shown.")
+    ] = "cifar10",
+    data_dir: DataDir = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", help="Score only N of the different networks, drawn at random.")
+    ] = None,
+    workers: Workers = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=VALUE", help="Take only the rows that have this; may be repeated."),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="NAME,NAME...", help="Columns of TABLE to rank beside.")
+    ] = None,
+    distinct: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Rows of one network have this in common.")
+    ] = "architecture_id",
+    noise: Annotated[
+        int, typer.Option(metavar="N", help="Score N networks again with other first weights; 0 for none.")
+    ] = 50,
+    predict: Annotated[
+        bool, typer.Option("--predict", help="See how a few trained networks help to order the rest.")
+    ] = False,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Write all scores there, a row for each.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all statistics there, as JSON.")
+    ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw scores against accuracies there (PNG, SVG or PDF)."),
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the scores; runs/rank-... if not given.")
+    ] = None,
+    assignments: Assignments = None,
+) -> None:
+    """Tell how well proxies rank networks whose accuracy is known; the same command again computes nothing twice."""
+    from evonas.ranking import Request
+    from evonas.runs import config as run_config
+
+    flags = {
+        "data.name": dataset,
+        "data.root": None if data_dir is None else str(data_dir),
+        "space.name": space,
+        "evaluation.workers": workers,
+    }
+    config = run_config.resolve(flags=flags, assignments=assignments or ())
+    request = Request(
+        table,
+        proxies=() if proxies == "none" else _listed(proxies),
+        columns=_listed(columns or ""),
+        only=tuple(only or ()),
+        distinct=distinct,
+        limit=limit,
+        noise=noise,
+        predict=predict,
+        csv=csv,
+        report=report,
+        figure=figure,
+    )
+    with _reported(shlex.join(context.obj), of_one_run=False) as reporter:
+        from evonas import pipeline
+
+        pipeline.rank(request, config, run_dir=run_dir, reporter=reporter)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     with contextlib.suppress(ValueError):  # not the main thread: signals stay with whoever has it
@@ -256,7 +350,7 @@ def _run(arguments: list[str]) -> int:
     """Parse and invoke; typer's own `main` is left out because it prints errors in a box and swallows Ctrl-C."""
     command = typer.main.get_command(app)
     try:
-        with command.make_context("evonas", arguments) as context:
+        with command.make_context("evonas", arguments, obj=tuple(arguments)) as context:
             command.invoke(context)
     except typer.Exit as end:
         return int(end.exit_code)

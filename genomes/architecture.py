@@ -17,7 +17,7 @@ from genomes.drawing import INPUT, Draft, Drawing, Synapse, shapes
 from genomes.errors import IllegalGeneError
 from genomes.graph import canonical_order, components, levels, reachable
 from genomes.micro import NEURON_MODELS, Neuron
-from genomes.operations import Shape
+from genomes.operations import CONVOLUTIONS, Shape
 
 BYTES = 4
 """Bytes of one stored number (32-bit float)."""
@@ -172,6 +172,35 @@ class Architecture:
             sources = [self.synapses[s].source for s in self.incoming[i] if not self.synapses[s].delay]
             longest[i] = max((longest[s] for s in sources), default=0) + (node.neuron is not None)
         return max(longest[i] for i in self.outputs)
+
+    @cached_property
+    def chain_length(self) -> int:
+        """Spiking nodes that a convolution follows on a path from input to readout, the most of any path.
+
+        Edges with delay are left out. How deep a network is in layers of neurons that a convolution reads.
+        """
+        done = [0] * len(
+            self.nodes
+        )  # on the best path to a node: spiking nodes with a convolution behind them
+        waiting = [-1] * len(
+            self.nodes
+        )  # the same where a last spiking node still waits for its; -1 for no path
+        for i, node in enumerate(self.nodes):
+            for synapse in (self.synapses[s] for s in self.incoming[i]):
+                if synapse.delay:
+                    continue
+                found, open_ones = done[synapse.source], waiting[synapse.source]
+                if isinstance(synapse.operation, CONVOLUTIONS):
+                    found, open_ones = max(found, open_ones + 1), -1
+                done[i], waiting[i] = max(done[i], found), max(waiting[i], open_ones)
+            if node.neuron:
+                waiting[i] = max(done[i], waiting[i])
+        return max(done[i] for i in self.outputs)
+
+    @property
+    def n_convolutions(self) -> int:
+        """Synapses that convolve; every one of them lies on a path from input to readout."""
+        return sum(isinstance(synapse.operation, CONVOLUTIONS) for synapse in self.synapses)
 
     @property
     def has_feedback(self) -> bool:

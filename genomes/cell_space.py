@@ -29,7 +29,7 @@ from genomes.cells import (
     draw_cell,
     lif,
 )
-from genomes.errors import IllegalGeneError
+from genomes.errors import DisconnectedError, IllegalGeneError
 from genomes.gene_space import GeneSpace, among
 from genomes.micro import Kernel
 from genomes.operations import AveragePool, Convolution, Dropout, Linear, Normalisation
@@ -206,6 +206,7 @@ class CellSpace(GeneSpace[CellGenome]):
 
         Raises:
             IllegalGeneError: the space does not contain it.
+            DisconnectedError: its output is not reached from its input.
         """
         live = cleaned(cell)
         self._check_cell(live, shown=cell)
@@ -257,7 +258,7 @@ class CellSpace(GeneSpace[CellGenome]):
             if (edge.source, edge.target) not in self._directions(edge.pair):
                 raise IllegalGeneError(f"edge {edge}: this space offers no feedback between these nodes")
         if not cleaned(cell).edges:
-            raise IllegalGeneError(
+            raise DisconnectedError(
                 f"cell: node {SINK}, the output, is not reached from node {SOURCE}, the input, by {shown}"
             )
         if not self.is_legal(cell):

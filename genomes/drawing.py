@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from genomes.errors import IllegalGeneError
+from genomes.errors import DisconnectedError, IllegalGeneError
 from genomes.graph import reachable
 from genomes.micro import Neuron
 from genomes.operations import Identity, Operation, Shape
@@ -43,7 +43,7 @@ class Drawing:
     Synapses are kept at both of their ends, by number, which is their age.
 
     Raises:
-        IllegalGeneError: no output can be reached from the input.
+        DisconnectedError: no output can be reached from the input.
     """
 
     def __init__(self, nodes: Sequence[Draft], synapses: Sequence[Synapse], outputs: Sequence[int]) -> None:
@@ -63,7 +63,7 @@ class Drawing:
 
     def _check_outputs(self) -> None:
         if not self.outputs or INPUT in self.outputs:
-            raise IllegalGeneError(
+            raise DisconnectedError(
                 "architecture: no output is reached from the input; connect at least one path"
             )
 

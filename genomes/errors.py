@@ -15,5 +15,9 @@ class IllegalGeneError(GenomeError, ValueError):
     """A gene whose value the search space does not contain."""
 
 
+class DisconnectedError(IllegalGeneError):
+    """A network whose output is not reached from its input."""
+
+
 class GenomeFormatError(GenomeError, ValueError):
     """A saved genome that cannot be read: wrong shape, unknown key, other schema version."""

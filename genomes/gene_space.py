@@ -11,7 +11,7 @@ import numpy as np
 
 from genomes.architecture import Architecture, InputSpec
 from genomes.codec import from_plain, to_plain
-from genomes.errors import IllegalGeneError
+from genomes.errors import GenomeFormatError, IllegalGeneError
 from genomes.space import Gene
 from genomes.variation import mutate_genes
 
@@ -52,6 +52,17 @@ class GeneSpace(ABC, Generic[G]):
     @abstractmethod
     def summary(self, genome: G) -> list[str]:
         """The genome in words, one line per part."""
+
+    def from_text(self, text: str) -> G:
+        """The genome that `text` stands for in the published notation of the space.
+
+        Raises:
+            GenomeFormatError: there is no such notation, or `text` is not written in it.
+            IllegalGeneError: the space does not contain it; a DisconnectedError where no path leads to the output.
+        """
+        raise GenomeFormatError(
+            f"cell: space '{self.name}' has no notation for its networks; give their genomes as JSON"
+        )
 
     def mutate(self, genome: G, *, rng: np.random.Generator) -> G:
         """A copy with one or more genes changed, each scale with the same chance."""

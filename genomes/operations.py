@@ -326,6 +326,9 @@ def _reached(shape: Shape, *, size: int, stride: int) -> NDArray[np.float64]:
     return np.outer(along(shape[1]), along(shape[2]))
 
 
+CONVOLUTIONS = (BareConvolution, Convolution)
+"""The operations that convolve."""
+
 Operation = (
     Identity
     | Zero

@@ -79,6 +79,10 @@ class Space(Protocol[G]):
         """The genome in words, one line per part."""
         ...
 
+    def from_text(self, text: str) -> G:
+        """The genome of a published notation; raises GenomeFormatError or IllegalGeneError."""
+        ...
+
     def to_dict(self, genome: G) -> dict[str, Any]:
         """The genome as JSON-ready values."""
         ...

@@ -17,6 +17,7 @@ import evonas
 from evonas.cli import main
 from evonas.errors import ConfigError, DataMissingError
 from evonas.evolution.fitness import ObjectiveSpec
+from evonas.ranking import Request
 from evonas.runs.config import resolve
 from evonas.runs.folder import RunRecord, create, write_record
 from evonas.runs.log import LogWriter, Row
@@ -73,6 +74,10 @@ class FakePipeline(types.ModuleType):
 
     def experiment(self, *arguments: Any, **options: Any) -> Path:
         self._called("experiment", arguments, options)
+        return Path("runs/x")
+
+    def rank(self, *arguments: Any, **options: Any) -> Path:
+        self._called("rank", arguments, options)
         return Path("runs/x")
 
     def describe(self, *arguments: Any) -> str:
@@ -160,6 +165,54 @@ def test_experiment_plans_its_runs_and_takes_the_smoke_size_by_itself(
     ]
 
 
+def test_rank_asks_for_the_fitness_on_cifar10_by_itself(pipeline: FakePipeline) -> None:
+    assert main(["rank", "t.csv", "--space", "spikenas_bench"]) == 0
+    ((name, (request, config), options),) = pipeline.calls
+    assert (name, options) == ("rank", {"run_dir": None})
+    assert request == Request(Path("t.csv"), ("default",))
+    assert config == resolve(flags={"data.name": "cifar10", "space.name": "spikenas_bench"})
+
+
+def test_rank_passes_on_what_was_given(pipeline: FakePipeline, tmp_path: Path) -> None:
+    flags = (
+        "t --space evonas --proxies rdm,energy_nj --dataset digits --data-dir d --limit 7 --workers 3 --only a=1 "
+        f"--only b=x --columns v,w --distinct c --noise 9 --predict --csv {tmp_path}/o --report {tmp_path}/r "
+        f"--figure {tmp_path}/f.png --run-dir r --set evaluation.batch=8"
+    )
+    assert main(["rank", *flags.split()]) == 0
+    ((_, (request, config), options),) = pipeline.calls
+    assert options == {"run_dir": Path("r")}
+    assert request == Request(
+        table=Path("t"),
+        proxies=("rdm", "energy_nj"),
+        columns=("v", "w"),
+        only=("a=1", "b=x"),
+        distinct="c",
+        limit=7,
+        noise=9,
+        predict=True,
+        csv=tmp_path / "o",
+        report=tmp_path / "r",
+        figure=tmp_path / "f.png",
+    )
+    expected = {"data.name": "digits", "data.root": "d", "space.name": "evonas", "evaluation.workers": 3}
+    assert config == resolve(flags={**expected, "evaluation.batch": 8})
+    assert main(["rank", "t", "--space", "evonas", "--proxies", "none"]) == 0
+    assert pipeline.calls[1][1][0].proxies == ()
+
+
+def test_an_interrupted_ranking_says_the_whole_command_again(
+    pipeline: FakePipeline, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rank(request: Any, config: Any, *, run_dir: Path | None, reporter: Any) -> None:
+        reporter.scoring(folder=Path("runs/rank-x"), text="at work")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "rank", rank)
+    assert main(["rank", "my table.csv", "--space", "evonas", "--proxies", "rdm"]) == 130
+    assert error_line(capsys).endswith(" rank 'my table.csv' --space evonas --proxies rdm")
+
+
 def test_front_prints_the_table_and_writes_csv(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     csv = run_dir.parent / "front.csv"
     assert main(["front", str(run_dir), "--csv", str(csv)]) == 0
@@ -193,6 +246,12 @@ def test_front_prints_the_table_and_writes_csv(run_dir: Path, capsys: pytest.Cap
         ("front nowhere", ["nothing to resume or read in nowhere"]),
         ("train", ["Missing argument 'RUN_DIR'"]),
         ("experiment", ["Missing argument 'NAME|FILE.toml'"]),
+        ("rank", ["Missing argument 'TABLE'"]),
+        ("rank t.csv", ["Missing option '--space'"]),
+        ("rank t.csv --space s --limit 0", ["--limit must be at least 1; got 0"]),
+        ("rank t.csv --space s --noise -1", ["--noise must be at least 0; got -1"]),
+        ("rank t.csv --space s --workers 0", ["evaluation.workers", "at least 1", "got 0"]),
+        ("rank t.csv --space s --csv none/o.csv", ["--csv: the folder none does not exist"]),
         ("experiment none.toml", ["none.toml does not exist"]),
     ],
 )
@@ -284,7 +343,7 @@ def test_the_exit_code_reaches_the_shell_and_no_traceback_does() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"evonas {evonas.__version__}\n", "")
 
 
-@pytest.mark.parametrize("name", ["evolve", "resume", "front", "describe", "train", "experiment"])
+@pytest.mark.parametrize("name", ["evolve", "resume", "front", "describe", "train", "experiment", "rank"])
 def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
     assert f"Usage: evonas {name}" in capsys.readouterr().out

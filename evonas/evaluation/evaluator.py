@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -30,6 +30,8 @@ class Task:
     time_steps: int
     seed: int
     limits: Mapping[str, float] = field(default_factory=dict)
+    apart: bool = False
+    """Whether an objective that fails leaves the others their values; if not, the whole evaluation fails."""
 
 
 def objectives(names: tuple[str, ...]) -> list[Objective]:
@@ -58,12 +60,28 @@ def evaluate(task: Task, genome: Any, *, inputs: Tensor, labels: Tensor | None =
     The cheap objectives come first: where one of them breaks a constraint, only what the total violation needs is
     measured, and often no network is built.
     """
+    if task.apart:
+        return _evaluate_apart(replace(task, apart=False), genome, inputs=inputs, labels=labels)
     try:
         return _evaluate(task, genome, inputs=inputs, labels=labels)
     except Exception as error:
         # A genome that breaks something is a result too: it is logged with its reason and the search goes on.
         first_line = (str(error).strip() or "no message").splitlines()[0]
         return Evaluation("failed", reason=f"{type(error).__name__}: {first_line}")
+
+
+def _evaluate_apart(task: Task, genome: Any, *, inputs: Tensor, labels: Tensor | None) -> Evaluation:
+    """One evaluation with whatever objectives have a value; `reason` says why the others have none."""
+    together = evaluate(task, genome, inputs=inputs, labels=labels)
+    if together.status != "failed" or len(task.objectives) == 1:
+        return together
+    alone = {
+        name: evaluate(replace(task, objectives=(name,)), genome, inputs=inputs, labels=labels)
+        for name in task.objectives
+    }
+    values = {name: value for found in alone.values() for name, value in found.objectives.items()}
+    reasons = [f"{name}: {found.reason}" for name, found in alone.items() if found.reason]
+    return Evaluation("ok" if values else "failed", objectives=values, reason="; ".join(reasons))
 
 
 def _evaluate(task: Task, genome: Any, *, inputs: Tensor, labels: Tensor | None) -> Evaluation:

@@ -118,7 +118,7 @@ def train_elite(run: Run, architecture_id: str, config: Config, dataset: Dataset
     if not run.is_trained(architecture_id):
         cost = {
             "device": _device_name(settings.device),
-            **_inference(network, dataset, time_steps=time_steps),
+            **inference(network, dataset, time_steps=time_steps),
         }
         atomic_write(folder / "inference.json", (json.dumps(cost, indent=1) + "\n").encode())
     reporter.trained(architecture_id=architecture_id, test_accuracy=result.test_accuracy, folder=folder)
@@ -142,7 +142,7 @@ def _device_name(device: str) -> str:
     return device if device == "cpu" else torch.cuda.get_device_name(device)
 
 
-def _inference(network: SpikingNetwork, dataset: Dataset, *, time_steps: int) -> dict[str, Any]:
+def inference(network: SpikingNetwork, dataset: Dataset, *, time_steps: int) -> dict[str, Any]:
     """What an inference costs: size, and energy and firing rate per layer by the spikes on validation examples."""
     spec, architecture = dataset.spec, network.architecture
     examples = normalise(dataset.validation.inputs[:N_MEASURED], spec)

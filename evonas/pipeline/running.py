@@ -183,12 +183,12 @@ def _continue(
     if started.generation < config.evolution.generations:
         known = [(row.architecture_id, row.evaluation()) for row in rows[: started.n_proposed]]
         with contextlib.ExitStack() as open_things:
-            executor = open_things.enter_context(_executor(config, problem))
+            workers = open_things.enter_context(executor(config, problem))
             if not rows:
                 save(started)
             run_folder.write_record(folder, record)
             log = open_things.enter_context(run_log.LogWriter(folder.evaluations))
-            evaluate = RememberingMap(executor, known=known, recorded=recorded, on_result=on_result)
+            evaluate = RememberingMap(workers, known=known, recorded=recorded, on_result=on_result)
             try:
                 loop.evolve(
                     toolbox=loop.make_toolbox(space=space, evaluate=evaluate),
@@ -246,7 +246,8 @@ def refuse_empty_front(run: Run) -> None:
 _FAILED = {"failed": "failed", "timeout": "timed out", "worker_died": "lost with their worker"}
 
 
-def _executor(config: Config, problem: Problem) -> AbstractContextManager[Executor]:
+def executor(config: Config, problem: Problem) -> AbstractContextManager[Executor]:
+    """What evaluates, as the settings say: this process, or workers."""
     settings = config.evaluation
     if settings.executor == "serial":
         return SerialExecutor(

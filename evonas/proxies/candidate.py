@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from evonas.errors import ConfigError
-from evonas.snn.network import SpikingNetwork
+from evonas.snn.network import Observer, SpikingNetwork
 from evonas.snn.statistics import Statistic
 from genomes.architecture import Architecture
 
@@ -32,6 +32,8 @@ class Stimulation:
     batch: int
     static: bool
 
+
+Found = TypeVar("Found")
 
 MARGIN = 10.0
 """How far beyond a random sample of the space the bounds lie: evolution leaves the sample, and what it finds beyond the
@@ -80,6 +82,7 @@ class Candidate:
         self.time_steps = time_steps
         self.seed = seed
         self._statistics = tuple(dict.fromkeys(statistics))
+        self._once: dict[Callable[[Candidate], Any], Any] = {}
 
     @property
     def labels(self) -> Tensor:
@@ -102,15 +105,32 @@ class Candidate:
         found: dict[Statistic, dict[int, Any]] = {statistic: {} for statistic in self._statistics}
         spiking = set(self.architecture.spiking)
 
-        def observe(node: int, spikes: Tensor) -> None:
-            for statistic in self._statistics:
-                if node in spiking or not statistic.spiking_only:
-                    found[statistic][node] = statistic.measure(spikes)
+        def observer(statistics: Collection[Statistic]) -> Observer:
+            def observe(node: int, sequence: Tensor) -> None:
+                for statistic in statistics:
+                    if node in spiking or not statistic.spiking_only:
+                        found[statistic][node] = statistic.measure(sequence)
 
+            return observe
+
+        of_current = [statistic for statistic in self._statistics if statistic.of_current]
         with torch.no_grad():
-            self.network(self.inputs, time_steps=self.time_steps, calibrate=True, observe=observe)
+            self.network(
+                self.inputs,
+                time_steps=self.time_steps,
+                calibrate=True,
+                observe=observer([s for s in self._statistics if not s.of_current]),
+                observe_current=observer(of_current) if of_current else None,
+            )
         return found
 
     def measured(self, statistic: Statistic) -> dict[int, Any]:
         """One of the declared statistics, by node."""
         return self._measurements[statistic]
+
+    def once(self, measure: Callable[[Candidate], Found]) -> Found:
+        """What `measure` finds about this candidate, computed the first time it is asked for."""
+        if measure not in self._once:
+            self._once[measure] = measure(self)
+        found: Found = self._once[measure]
+        return found

@@ -25,6 +25,10 @@ from genomes.registry import nearest
 MOST_WORKERS_BY_DEFAULT = 8  # each worker is a process with its own torch, about 0.4 GB
 
 
+FITNESS = "rdm_geometry"
+"""The engine's fitness: the proxy that leads a search whose settings name none."""
+
+
 def usable_cores() -> int:
     """The processor cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):
@@ -77,7 +81,7 @@ class Evolution:
     population: int = _setting(24, least=2)
     generations: int = _setting(10, least=0)
     seed: int = _setting(0, least=0)
-    objectives: tuple[str, ...] = _setting(("rdm", "parameters", "energy_nj"), least=1)
+    objectives: tuple[str, ...] = _setting((FITNESS, "parameters", "energy_nj"), least=1)
     initial: tuple[str, ...] = ()
     max_parameters: int | None = _setting(None, least=1)
     max_energy_nj: float | None = _setting(None, above=0)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from evonas.runs.results import Run
 
 
+N_SCORING_LINES = 10
+"""Lines that a scoring of whatever length leaves in a log file."""
+
+
 class Reporter(Protocol):
     """What a run tells as it goes on. Calls come from one thread, in the order below; none may raise."""
 
@@ -71,6 +75,18 @@ class Reporter(Protocol):
 
     def experiment(self, result: ExperimentResult) -> None:
         """All runs of an experiment are over: its table."""
+        ...
+
+    def scoring(self, *, folder: Path, text: str) -> None:
+        """The networks of a table are about to be scored: `text` says how many, and how."""
+        ...
+
+    def scored(self, *, n_done: int, n_total: int, seconds: float) -> None:
+        """`n_done` of `n_total` networks have been scored since `seconds` ago."""
+        ...
+
+    def table(self, cells: Sequence[Sequence[str]], *, title: str) -> None:
+        """A table, its header first."""
         ...
 
     def close(self) -> None:
@@ -147,7 +163,7 @@ class PlainReporter:
 
     def front(self, run: Run) -> None:
         """Print the front of `run` as a table."""
-        self._table(front_cells(run), title=f"{len(run.front)} networks on the front of {run.folder.path}")
+        self.table(front_cells(run), title=f"{len(run.front)} networks on the front of {run.folder.path}")
 
     def training(self, *, architecture_id: str, n_epochs: int) -> None:
         self.line(f"training {architecture_id} for {n_epochs} epochs")
@@ -183,11 +199,22 @@ class PlainReporter:
         if asked.published:
             figures = (f"{name.replace('_', ' ')} {figure}" for name, figure in asked.published.items())
             self.line(f"reported: {', '.join(figures)}")
-        self._table(result.cells(), title=f"{asked.name}, size {asked.size}")
+        self.table(result.cells(), title=f"{asked.name}, size {asked.size}")
         self.line(result.extent())
         self.line(f"table: {result.csv}")
 
-    def _table(self, cells: Sequence[Sequence[str]], *, title: str) -> None:
+    def scoring(self, *, folder: Path, text: str) -> None:
+        self.folder = folder
+        self.line(f"{folder}: {text}")
+
+    def scored(self, *, n_done: int, n_total: int, seconds: float) -> None:
+        if n_done * N_SCORING_LINES // n_total > (n_done - 1) * N_SCORING_LINES // n_total:
+            left = (n_total - n_done) * seconds / n_done
+            self.line(f"scored {n_done}/{n_total}  {n_done / max(seconds, 1e-9):.1f}/s  left {clock(left)}")
+
+    def table(self, cells: Sequence[Sequence[str]], *, title: str) -> None:
+        """Print a table, its header first."""
+        self.close()
         for text in aligned(cells):
             self.line(text)
 
@@ -247,7 +274,11 @@ class LiveReporter(PlainReporter):
             f"generation {first}/{n_generations}", n_done=0, n_total=record.config.evolution.population
         )
 
-    def _table(self, cells: Sequence[Sequence[str]], *, title: str) -> None:
+    def scored(self, *, n_done: int, n_total: int, seconds: float) -> None:
+        self._move("scoring", n_done=n_done, n_total=n_total)
+
+    def table(self, cells: Sequence[Sequence[str]], *, title: str) -> None:
+        self.close()
         self._console.print(grid(cells, title=title))
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from evonas.snn.synapses import MOMENTUM, BatchNorm, synapse
 from genomes.architecture import INPUT, Architecture
 
 Observer = Callable[[int, Tensor], None]
-"""Called with the index of a node and its output (T, B, C, H, W), for every node whose output is binary."""
+"""Called with the index of a node and a sequence (t, B, C, H, W): what it sends, or the current that drives it."""
 
 
 class SpikingNetwork(nn.Module):
@@ -50,13 +50,22 @@ class SpikingNetwork(nn.Module):
             self.readout.bias.zero_()
 
     def forward(
-        self, x: Tensor, *, time_steps: int, calibrate: bool = False, observe: Observer | None = None
+        self,
+        x: Tensor,
+        *,
+        time_steps: int,
+        calibrate: bool = False,
+        observe: Observer | None = None,
+        observe_current: Observer | None = None,
     ) -> Tensor:
         """The logits (B, n_classes) of `x` after `time_steps` steps.
 
         In training mode batch norms use and track the statistics of the batch. With `calibrate` the statistics of this
         batch replace the running ones and the result is what a network with those statistics computes: off feedback
         cycles in one pass, inside a cycle by a pass that pools the statistics of all steps and one that uses them.
+
+        `observe` is handed the output of every node where that is binary, `observe_current` the current of every
+        node with neurons, before they fire; its first dimension is 1 where it is the same at every step.
 
         Raises:
             ConfigError: `x` has another shape, or frames are not one per time step.
@@ -67,7 +76,13 @@ class SpikingNetwork(nn.Module):
             raise ConfigError(
                 f"x: expected {expected}, got {tuple(x.shape)}; images[None] adds the first axis"
             )
-        run = _Run(self, time_steps=time_steps, calibrate=calibrate, observe=observe)
+        run = _Run(
+            self,
+            time_steps=time_steps,
+            calibrate=calibrate,
+            observe=observe,
+            observe_current=observe_current,
+        )
         rates = run.output_rates(x)
         self.commit_statistics(1.0 if calibrate else MOMENTUM)
         votes: Tensor = self.readout(rates)
@@ -91,13 +106,20 @@ class _Run:
     """One forward pass: the outputs computed so far, each dropped after its last use."""
 
     def __init__(
-        self, network: SpikingNetwork, *, time_steps: int, calibrate: bool, observe: Observer | None
+        self,
+        network: SpikingNetwork,
+        *,
+        time_steps: int,
+        calibrate: bool,
+        observe: Observer | None,
+        observe_current: Observer | None,
     ) -> None:
         self.network = network
         self.architecture = network.architecture
         self.time_steps = time_steps
         self.calibrate = calibrate
         self.observe = observe
+        self.observe_current = observe_current
         self.values: dict[int, Tensor] = {}
         self.uses = Counter(s.source for s in self.architecture.synapses)
 
@@ -171,6 +193,8 @@ class _Run:
         joined = _unfolded(self._joined(node, flat), n_steps)
         if not self.architecture.nodes[node].neuron:
             return joined
+        if self.observe_current:
+            self.observe_current(node, joined)
         spikes: Tensor = self.network.neuron(node)(joined.expand(self.time_steps, *joined.shape[1:]))
         return spikes
 
@@ -204,6 +228,8 @@ class _Run:
     ) -> dict[int, Tensor]:
         architecture, network = self.architecture, self.network
         outputs: dict[int, list[Tensor]] = {i: [] for i in group}
+        listen = None if batch_statistics and self.calibrate else self.observe_current
+        currents: dict[int, list[Tensor]] = {i: [] for i in group if listen and architecture.nodes[i].neuron}
         states: dict[int, State | None] = dict.fromkeys(group)
         for t in range(self.time_steps):
             for i in group:
@@ -219,9 +245,14 @@ class _Run:
                             network.synapses[index](outputs[s.source][t - s.delay], batch_statistics)
                         )
                 output = self._joined(i, signals)
+                if i in currents:
+                    currents[i].append(output)
                 if architecture.nodes[i].neuron:
                     output, states[i] = network.neuron(i).step(output, states[i])
                 outputs[i].append(output)
+        if listen:
+            for i, parts in currents.items():
+                listen(i, _unfolded(torch.cat(parts), self.time_steps))
         return {i: _unfolded(torch.cat(steps), self.time_steps) for i, steps in outputs.items()}
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from genomes.cell_space import CellSpace
-from genomes.cells import SNASNET_CODES
+from genomes.cell_space import CellGenome, CellSpace
+from genomes.cells import SNASNET_CODES, from_con_mat
 from genomes.space import SPACES
 
 
@@ -24,6 +24,10 @@ class SnasnetForwardSpace(CellSpace):
     def operations(self) -> tuple[str, ...]:
         """Identity, 1 x 1 and 3 x 3 convolution behind neurons, 3 x 3 average pooling."""
         return SNASNET_CODES[1:]
+
+    def from_text(self, text: str) -> CellGenome:
+        """The genome of a connection matrix, four rows of four codes; see `from_con_mat`."""
+        return self.genome(from_con_mat(text))
 
 
 @dataclass(frozen=True)

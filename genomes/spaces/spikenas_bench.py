@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from genomes.cell_space import CellSpace
-from genomes.cells import SPIKENAS_BENCH_CODES
+from genomes.cell_space import CellGenome, CellSpace
+from genomes.cells import SPIKENAS_BENCH_CODES, from_code
 from genomes.space import SPACES
 
 
@@ -27,6 +27,10 @@ class SpikenasBenchSpace(CellSpace):
     def operations(self) -> tuple[str, ...]:
         """Identity, and 3 x 3 convolution behind neurons of threshold 0.5, 1 or 1.5."""
         return SPIKENAS_BENCH_CODES[1:]
+
+    def from_text(self, text: str) -> CellGenome:
+        """The genome of a cell written as the benchmark does, six digits; see `from_code`."""
+        return self.genome(from_code(text))
 
 
 SPACES.register("spikenas_bench", SpikenasBenchSpace)

@@ -35,6 +35,8 @@ def test_importing_what_every_command_imports_loads_nothing_heavy(module: str) -
     assert heavy_after(f"import {module}") == ""
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["evolve", "--help"], ["train", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["evolve", "--help"], ["train", "--help"], ["rank", "--help"], ["--version"]]
+)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert heavy_after(HELP.format(arguments=arguments)) == ""

@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NAMES = (
-    "DATASET DATA_DIR SPACE POPULATION GENERATIONS WORKERS SEED RUN CSV ELITE EPOCHS DEVICE NAME SIZE PYTHON"
+    "DATASET DATA_DIR SPACE POPULATION GENERATIONS WORKERS SEED RUN CSV ELITE EPOCHS DEVICE NAME SIZE TABLE "
+    "PROXIES LIMIT PYTHON"
 )
 
 
@@ -54,6 +55,12 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
             "experiment NAME=e SIZE=paper RUN=r DATA_DIR=d WORKERS=8 DEVICE=cuda",
             "evonas experiment 'e' --size 'paper' --run-dir 'r' --data-dir 'd' --workers '8' --device 'cuda'",
         ),
+        ("rank TABLE=t.csv", "evonas rank 't.csv' --space 'spikenas_bench'"),
+        (
+            "rank TABLE=t SPACE=s PROXIES=a,b DATASET=e LIMIT=3 WORKERS=2 DATA_DIR=d CSV=o.csv FIGURE=f.png RUN=r",
+            "evonas rank 't' --space 's' --proxies 'a,b' --dataset 'e' --data-dir 'd' --limit '3' --workers '2' "
+            "--csv 'o.csv' --figure 'f.png' --run-dir 'r'",
+        ),
     ],
 )
 def test_a_target_expands_to_one_command(arguments: str, command: str) -> None:
@@ -75,9 +82,15 @@ def test_experiment_says_how_to_name_one() -> None:
     assert "make experiment NAME=<one of: asa_events " in done.stderr
 
 
+def test_rank_says_how_to_name_a_table() -> None:
+    done = make("-n", "-o", ".venv/.installed", "rank")
+    assert done.returncode == 2
+    assert "say which table: make rank TABLE=" in done.stderr
+
+
 def test_help_lists_every_target_of_the_contract() -> None:
     listed = {line.split()[1] for line in make("help").stdout.splitlines()}
-    wanted = "evolve test resume front train experiment install lint test-slow bench clean help"
+    wanted = "evolve test resume front train experiment rank install lint test-slow bench clean help"
     assert set(wanted.split()) <= listed
 
 

@@ -4,7 +4,15 @@ from genomes.architecture import INPUT, Architecture, Draft, InputSpec, Synapse,
 from genomes.canvas import Canvas
 from genomes.errors import IllegalGeneError
 from genomes.micro import Kernel, Neuron
-from genomes.operations import AveragePool, Convolution, Identity, MaxPool, Operation, SpatialAttention
+from genomes.operations import (
+    AveragePool,
+    BareConvolution,
+    Convolution,
+    Identity,
+    MaxPool,
+    Operation,
+    SpatialAttention,
+)
 
 SPEC = InputSpec((3, 8, 8), 10)
 LIF = Neuron("lif", 0.5, 2.0, "hard")
@@ -31,6 +39,46 @@ def test_parameters_macs_depth_and_memory_are_counted_by_hand() -> None:
     assert a.depth == 2
     assert a.n_neurons == 64 * 12
     assert a.memory_bytes == 4 * (a.n_parameters + 64 * 12)
+
+
+def chained(*synapses: Synapse, spiking: int = 3) -> Architecture:
+    """The input, then `spiking` layers of neurons joined as `synapses` say; the last is the output."""
+    return build([Draft("add", LIF)] * spiking, list(synapses), [spiking])
+
+
+def test_a_chain_counts_the_spiking_layers_that_a_convolution_reads() -> None:
+    row = chained(Synapse(0, 1, conv(8)), Synapse(1, 2, conv(8)), Synapse(2, 3, conv(8)))
+    assert (row.chain_length, row.n_convolutions, row.depth) == (2, 3, 3)
+    pooled = chained(Synapse(0, 1, conv(8)), Synapse(1, 2, AveragePool(2, 2)), Synapse(2, 3, conv(8)))
+    assert (pooled.chain_length, pooled.n_convolutions) == (1, 2)
+
+
+def test_a_chain_goes_the_longest_way_and_a_skipped_layer_adds_nothing_to_the_short_one() -> None:
+    both = chained(
+        Synapse(0, 1, conv(8)), Synapse(1, 2, conv(8)), Synapse(2, 3, conv(8)), Synapse(1, 3, conv(8, 1))
+    )
+    assert (both.chain_length, both.n_convolutions) == (2, 4)
+
+
+def test_a_convolution_behind_a_pool_or_a_stack_reads_the_spikes_before_it() -> None:
+    nodes = [Draft("add", LIF), Draft("add", LIF), Draft("concatenate"), Draft("add"), Draft("add", IF)]
+    synapses = [
+        *(Synapse(0, i, conv(8)) for i in (1, 2)),
+        *(Synapse(i, 3, Identity()) for i in (1, 2)),
+        Synapse(3, 4, AveragePool(2, 2)),
+        Synapse(4, 5, conv(4)),
+    ]
+    assert build(nodes, synapses, [5]).chain_length == 1
+
+
+def test_feedback_makes_no_chain_longer_but_is_a_convolution() -> None:
+    back = chained(Synapse(0, 1, conv(8)), Synapse(1, 2, conv(8)), Synapse(2, 1, conv(8), 1), spiking=2)
+    assert (back.chain_length, back.n_convolutions) == (1, 3)
+
+
+def test_a_bare_convolution_is_one_and_a_network_without_neurons_before_it_has_no_chain() -> None:
+    bare = build([Draft("add", LIF)], [Synapse(0, 1, BareConvolution(3, 8))], [1])
+    assert (bare.chain_length, bare.n_convolutions) == (0, 1)
 
 
 def test_a_learnt_time_constant_is_a_parameter_and_a_fixed_one_is_not() -> None:

@@ -12,7 +12,7 @@ from genomes import library
 from genomes.architecture import InputSpec
 from genomes.cell_space import CellGenome, CellSpace
 from genomes.cells import PAIRS, Cell, Edge, cell_id, cleaned, from_code, from_con_mat
-from genomes.errors import IllegalGeneError, UnknownNameError
+from genomes.errors import DisconnectedError, GenomeFormatError, IllegalGeneError, UnknownNameError
 from genomes.operations import AveragePool, Convolution
 from genomes.serial import build_space
 
@@ -118,6 +118,31 @@ def test_the_published_cells_are_in_the_library(name: str, con_mat: str, million
     genome, space = library.load(name)
     assert space.genome(from_con_mat(con_mat)) == genome
     assert round(space.decode(genome).n_parameters / 1e6, 1) == millions
+
+
+def test_a_published_notation_is_read_by_its_space() -> None:
+    bench, backward = built("spikenas_bench"), built("snasnet_backward")
+    assert bench.from_text("333400") == bench.genome(from_code("003000"))
+    text = "0302 0030 3003 0000"
+    assert backward.from_text(text) == backward.genome(from_con_mat(text))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error", "message"),
+    [
+        ("spikenas_bench", "20030", GenomeFormatError, "expected six digits"),
+        ("spikenas_bench", "020030", DisconnectedError, "the output, is not reached"),
+        ("snasnet_forward", "003000", GenomeFormatError, "expected four rows of four codes"),
+        ("snasnet_forward", "0302 0030 3003 0000", IllegalGeneError, "offers no feedback"),
+        ("spikernel", "003000", GenomeFormatError, "space 'spikernel' has no notation"),
+    ],
+)
+def test_what_is_not_written_so_or_not_of_the_space_is_refused(
+    name: str, text: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message) as refused:
+        built(name).from_text(text)
+    assert type(refused.value) is error
 
 
 def test_benchmark_rows_have_their_parameters_or_are_refused(spikenas_bench: Path) -> None:

@@ -165,5 +165,33 @@ def test_without_hints_a_run_does_not_say_what_is_next(capsys: pytest.CaptureFix
     assert "next:" not in output
 
 
+def score(shown: PlainReporter) -> None:
+    shown.scoring(folder=Path("runs/rank-x"), text="40 networks")
+    for n_done in range(1, 41):
+        shown.scored(n_done=n_done, n_total=40, seconds=2.0 * n_done)
+    shown.table([["score", "tau"], ["rdm", "0.31"]], title="t.csv")
+
+
+def test_a_scoring_leaves_ten_lines_and_its_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = PlainReporter()
+    score(shown)
+    first, *lines, header, row = capsys.readouterr().out.splitlines()
+    assert first == "runs/rank-x: 40 networks"
+    assert lines[0] == "scored 4/40  0.5/s  left 1:12"
+    assert [line.split()[1] for line in lines] == [f"{n}/40" for n in range(4, 41, 4)]
+    assert (header, row) == ("score   tau", "  rdm  0.31")
+    assert shown.folder == Path("runs/rank-x")
+
+
+def test_on_a_terminal_a_scoring_moves_the_bar_and_its_table_has_a_title() -> None:
+    screen = io.StringIO()
+    shown = LiveReporter(Console(file=screen, force_terminal=True, width=200, color_system=None))
+    score(shown)
+    output = screen.getvalue()
+    assert "40/40" in output
+    assert "t.csv" in output
+    assert "scored 4/40" not in output
+
+
 def test_a_clock_never_runs_below_zero() -> None:
     assert clock(-3.0) == "0:00"
