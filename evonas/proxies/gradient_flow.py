@@ -12,22 +12,21 @@ gradient reaches the front as it left the readout, below 0 where it vanishes or 
 depths are the dynamical isometry of Saxe et al. (ICLR 2014, arXiv 1312.6120), which densely additive connections claim
 for deep spiking networks (DANet, arXiv 2311.05171). The derivative of a spike is the network's surrogate.
 
-Batch norms use the statistics of the batch, as in `Candidate`, and the gradient runs through them; inside a feedback
-cycle those of all steps together, held fixed. Left out are the encoding of the input (a still image's current is shared
+For batch norms see `evonas.proxies.backward`. Left out are the encoding of the input (a still image's current is shared
 by all time steps, and its gradient is a sum over them) and convolutions without batch norm (their gradient follows the
 size of the weights).
 """
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from evonas.proxies.backward import MOST_SAMPLES, copied, directed, listen
 from evonas.proxies.candidate import Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES
 from evonas.rng import generator
@@ -41,9 +40,6 @@ SOURCE = "after DANet, arXiv 2311.05171"
 MOST_DECADES = 6.0
 """Where damping stops to count: beyond a factor of a million single precision loses the smaller of two gradients."""
 
-MOST_SAMPLES = 16
-"""Samples of the scoring batch that are used: the pass back holds every layer's activity in memory."""
-
 
 def gradient_norms(
     network: SpikingNetwork, inputs: Tensor, *, time_steps: int, rng: np.random.Generator
@@ -54,27 +50,19 @@ def gradient_norms(
     norm is 0 where no gradient arrives and infinite or NaN where it overflows.
     """
     architecture = network.architecture
-    copied = copy.deepcopy(network).eval()
-    currents: list[tuple[int, Tensor]] = []
-
-    def listen_to(index: int) -> None:
-        def keep(module: nn.Module, arguments: object, current: Tensor) -> None:
-            currents.append((index, current))
-
-        copied.synapses[index].register_forward_hook(keep)
-
-    norms: dict[int, float] = {}
-    for index, synapse in enumerate(architecture.synapses):
-        if isinstance(synapse.operation, Convolution) and not architecture.static[synapse.source]:
-            norms[index] = 0.0
-            listen_to(index)
+    norms = {
+        index: 0.0
+        for index, synapse in enumerate(architecture.synapses)
+        if isinstance(synapse.operation, Convolution) and not architecture.static[synapse.source]
+    }
     if not norms:
         return norms
+    heard = copied(network)
+    currents = listen(heard, list(norms))
     with torch.enable_grad():
-        logits = copied(inputs, time_steps=time_steps, calibrate=True)
-        directions = torch.from_numpy(rng.standard_normal(tuple(logits.shape), dtype=np.float32)).to(logits)
+        logits = heard(inputs, time_steps=time_steps, calibrate=True)
         gradients = torch.autograd.grad(
-            (logits * directions).sum(), [current for _, current in currents], allow_unused=True
+            directed(logits, rng=rng), [current for _, current in currents], allow_unused=True
         )
     for (index, _), gradient in zip(currents, gradients, strict=True):
         if gradient is not None:  # inside a cycle the currents of the pass that gathers statistics have none

@@ -35,7 +35,14 @@ def chain(v_threshold: float) -> Architecture:
 def candidate(architecture: Architecture) -> Candidate:
     x = np.random.default_rng(0).standard_normal((1, 8, *SPEC.shape), dtype=np.float32)
     statistics = [statistic for name in NAMES for statistic in OBJECTIVES.get(name).statistics]
-    return Candidate(architecture, inputs=torch.from_numpy(x), time_steps=T, seed=0, statistics=statistics)
+    return Candidate(
+        architecture,
+        inputs=torch.from_numpy(x),
+        labels=torch.arange(8),
+        time_steps=T,
+        seed=0,
+        statistics=statistics,
+    )
 
 
 # Of those for recorded events, which differ in attention and shape of input alone, one.

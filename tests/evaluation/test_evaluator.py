@@ -142,11 +142,12 @@ def test_a_memory_limit_holds_before_any_network_is_built(
 
 @pytest.mark.parametrize("name", OBJECTIVES.names())
 def test_any_objective_can_be_limited(name: str, inputs: torch.Tensor) -> None:
-    value = evaluate(task(name), GENOME, inputs=inputs).objectives[name]
-    roomy = evaluate(task("parameters", **{name: abs(value) * 1.01}), GENOME, inputs=inputs)
+    given = {"inputs": inputs, "labels": torch.arange(len(inputs[0]))}
+    value = evaluate(task(name), GENOME, **given).objectives[name]
+    roomy = evaluate(task("parameters", **{name: abs(value) * 1.01}), GENOME, **given)
     assert roomy.status == "ok"
     if value > 0:
-        tight = evaluate(task("parameters", **{name: value * 0.99}), GENOME, inputs=inputs)
+        tight = evaluate(task("parameters", **{name: value * 0.99}), GENOME, **given)
         assert tight.status == "infeasible"
         assert name in tight.reason
 
@@ -213,6 +214,47 @@ def test_a_constraint_that_is_not_a_number_is_a_failure_too(
 ) -> None:
     replace_value(monkeypatch, "energy_nj", float("nan"))
     assert evaluate(task(name, energy_nj=1.0), GENOME, inputs=inputs).status == "failed"
+
+
+def test_objectives_measured_apart_keep_their_values_when_another_fails(
+    inputs: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = evaluate(task(), GENOME, inputs=inputs)
+    replace_value(monkeypatch, "energy_nj", float("nan"))
+    found = evaluate(replace(task(), apart=True), GENOME, inputs=inputs)
+    assert found.status == "ok"
+    assert found.objectives == {name: whole.objectives[name] for name in ("rdm", "parameters")}
+    assert found.reason == "energy_nj: energy_nj is nan"
+
+
+def test_a_statistic_that_breaks_the_pass_takes_nothing_from_those_that_do_without(
+    inputs: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(spikes: torch.Tensor) -> None:
+        raise ValueError("no\nand more")
+
+    broken_statistic = replace(OBJECTIVES.get("rdm").statistics[0], measure=refuse)
+    changed = replace(OBJECTIVES.get("rdm"), statistics=(broken_statistic,))
+    monkeypatch.setitem(OBJECTIVES._parts, "rdm", changed)
+    assert evaluate(task(), GENOME, inputs=inputs).status == "failed"
+    found = evaluate(replace(task(), apart=True), GENOME, inputs=inputs)
+    assert (found.status, found.reason) == ("ok", "rdm: ValueError: no")
+    assert set(found.objectives) == {"parameters", "energy_nj"}
+
+
+def test_apart_an_evaluation_without_any_value_has_failed_and_one_without_failures_is_as_together(
+    inputs: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert evaluate(replace(task(), apart=True), GENOME, inputs=inputs) == evaluate(
+        task(), GENOME, inputs=inputs
+    )
+    found = evaluate(replace(broken(ValueError("no")), apart=True), GENOME, inputs=inputs)
+    assert (found.status, found.reason) == ("failed", "ValueError: no")
+    for name in ("rdm", "parameters"):
+        replace_value(monkeypatch, name, float("inf"))
+    found = evaluate(replace(task("rdm", "parameters"), apart=True), GENOME, inputs=inputs)
+    assert (found.status, dict(found.objectives)) == ("failed", {})
+    assert found.reason == "rdm: rdm is inf; parameters: parameters is inf"
 
 
 def test_inputs_that_are_not_numbers_give_no_objective_that_is_not_one(inputs: torch.Tensor) -> None:
