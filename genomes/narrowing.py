@@ -26,7 +26,9 @@ def narrowed(architecture: Architecture, *, channels: int) -> Architecture:
     operations = [synapse.operation for synapse in architecture.synapses]
     convolved = [o.channels for o in operations if isinstance(o, CONVOLUTIONS)]
     common = gcd(*convolved, *(o.features for o in operations if isinstance(o, Linear)))
-    divisors = [n for n in range(1, common + 1) if common % n == 0 and min(convolved) >= n * channels]
+    divisors = [
+        n for n in range(1, common + 1) if common % n == 0 and min(convolved, default=0) >= n * channels
+    ]
     if not divisors or divisors[-1] == 1:
         return architecture
     return canonical(

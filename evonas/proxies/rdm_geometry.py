@@ -4,17 +4,17 @@ A layer of neurons answers a fixed batch of B stimuli twice: with the currents t
 with its spikes. What the spikes keep, add and cost, how far the geometry drifts from layer to layer, and how many
 layers there are give
 
-    rdm_geometry = 10 A + S + 1.5 E - 1.5 W - 8 / D
+    rdm_geometry = 10 A + S + 2.5 E - 1.5 W - 12 / D
 
     A  rdm_alignment  mean over layers of the alignment (CKA) of the Gram matrices of currents and of firing rates:
                       how much of the geometry that reaches a layer passes through its threshold
-    S  rdm_sparsity   - mean over layers of ln h, h the mean Hamming dissimilarity of the spike trains of two stimuli
-                      (at least `LEAST_DISTANCE`): few spikes that tell them apart
+    S  rdm_sparsity   - mean over layers of ln r, r the firing rate of a layer in spikes per neuron and time step
+                      (at least `LEAST_RATE`): few spikes
     E  rdm_expansion  mean over layers of ln (participation ratio of the rates / of the currents):
                       directions that the threshold adds
     W  -rdm_drift     mean over pairs of layers of the angle between the RDMs of their currents (correlation distance):
                       how much of the geometry of one layer is lost in another
-    D  spiking_depth  layers of neurons on the longest path
+    D  depth          layers of neurons on the longest path, dense ones included
 
 A is high and S is high for a network whose layers pass on what they get with few spikes; alone, either is easy: low
 thresholds pass all, high ones are sparse. Labels, gradients and numbers of parameters are not used. Layers behind a
@@ -26,7 +26,8 @@ first weights.
 
 Alignment: Kornblith et al., ICML 2019, arXiv 1905.00414; RDMs: Kriegeskorte et al. 2008,
 doi 10.3389/neuro.06.004.2008; the combination is ours. How it was found, what it ranks how well, and where it fails:
-experiments/fitness/README.md. The five weights are rounded from a ridge regression on 200 networks of SpikeNAS-Bench.
+experiments/fitness/README.md. The weights are those of a ridge regression on the accuracies of 200 networks of
+SpikeNAS-Bench, to the nearest half with that of A set to 10.
 """
 
 from __future__ import annotations
@@ -36,11 +37,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 from evonas.proxies.candidate import MARGIN, Candidate, Measured, Proxy, Stimulation
-from evonas.proxies.rdm import mean_dissimilarity, rdm
 from evonas.proxies.registry import PROXIES
 from evonas.proxies.similarity import alignment, angles, directions, participation_ratio
 from evonas.rng import generator
-from evonas.snn.statistics import COUNTS, CURRENT_GRAM, RATE_GRAM, TRAIN_GRAM, Statistic, health
+from evonas.snn.statistics import COUNTS, CURRENT_GRAM, RATE_GRAM, Statistic, health
 from genomes.architecture import Architecture
 from genomes.narrowing import narrowed
 from genomes.operations import Linear
@@ -53,10 +53,10 @@ CHANNELS = 16
 N_SEEDS = 2
 """Sets of first weights that are averaged."""
 
-LEAST_DISTANCE = 0.01
-"""Hamming dissimilarity below which being sparser does not count: such a layer is all but silent."""
+LEAST_RATE = 0.01
+"""Firing rate below which being sparser does not count: such a layer is all but silent."""
 
-STATISTICS: tuple[Statistic, ...] = (CURRENT_GRAM, RATE_GRAM, TRAIN_GRAM, COUNTS)
+STATISTICS: tuple[Statistic, ...] = (CURRENT_GRAM, RATE_GRAM, COUNTS)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,11 @@ class Geometry:
     def score(self) -> float:
         """The weighted sum."""
         return (
-            10.0 * self.alignment + self.sparsity + 1.5 * self.expansion + 1.5 * self.drift - 8.0 / self.depth
+            10.0 * self.alignment
+            + self.sparsity
+            + 2.5 * self.expansion
+            + 1.5 * self.drift
+            - 12.0 / self.depth
         )
 
 
@@ -88,17 +92,16 @@ def geometry(candidate: Candidate) -> Geometry:
     layers = spatial_layers(candidate.architecture)
     currents = [candidate.measured(CURRENT_GRAM)[i] for i in layers]
     rates = [candidate.measured(RATE_GRAM)[i] for i in layers]
-    trains = [candidate.measured(TRAIN_GRAM)[i] for i in layers]
+    spikes = [candidate.measured(COUNTS)[i].firing_rate for i in layers]
     between = angles(directions(currents, "correlation"))
     n_pairs = len(layers) * (len(layers) - 1)
     gains = [
         math.log(participation_ratio(out) / participation_ratio(into))
         for into, out in zip(currents, rates, strict=True)
     ]
-    distances = [max(mean_dissimilarity(rdm(gram, "hamming")), LEAST_DISTANCE) for gram in trains]
     return Geometry(
         alignment=_mean([alignment(into, out) for into, out in zip(currents, rates, strict=True)]),
-        sparsity=-_mean([math.log(distance) for distance in distances]),
+        sparsity=-_mean([math.log(max(rate, LEAST_RATE)) for rate in spikes]),
         expansion=_mean(gains),
         drift=-float(between.fill_diagonal_(0.0).sum()) / n_pairs if n_pairs else 0.0,
         depth=float(candidate.architecture.depth),
@@ -158,7 +161,7 @@ def extremes(sample: Sequence[Architecture], stimulation: Stimulation) -> tuple[
         Geometry(alignment=0.0, sparsity=0.0, expansion=-directions, drift=-math.pi, depth=min(depths)),
         Geometry(
             alignment=1.0,
-            sparsity=-math.log(LEAST_DISTANCE),
+            sparsity=-math.log(LEAST_RATE),
             expansion=directions,
             drift=0.0,
             depth=max(depths) * MARGIN,

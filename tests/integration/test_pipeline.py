@@ -12,6 +12,7 @@ import pytest
 
 import evonas
 from evonas.errors import ConfigError, DataError, RunError
+from evonas.runs.config import FITNESS
 
 Same = Callable[[Path, Path], None]
 
@@ -193,7 +194,7 @@ def test_the_frames_of_an_event_are_seen_in_their_order(engine: Any, tmp_path: P
         )
         engine.evolve(tmp_path / name, f"data.name={tmp_path / name}.npz", "evolution.generations=0")
     values = [
-        evonas.load_run(tmp_path / name).evaluations()["rdm"].tolist() for name in ("forward", "backward")
+        evonas.load_run(tmp_path / name).evaluations()[FITNESS].tolist() for name in ("forward", "backward")
     ]
     assert values[0] != values[1]
 

@@ -74,7 +74,10 @@ def scored(output: str) -> list[str]:
 
 def read(path: Path) -> pd.DataFrame:
     return pd.read_csv(
-        path, dtype={"cell": str}, keep_default_na=False, na_values={"rdm": "", "energy_nj": ""}
+        path,
+        dtype={"cell": str},
+        keep_default_na=False,
+        na_values=dict.fromkeys(("rdm", FITNESS, "energy_nj"), ""),
     )
 
 
@@ -350,7 +353,7 @@ def test_conditions_and_another_column_say_which_rows_and_networks_count(
         ("cell,test_acc\n000000,1\n000030,2\n", [], ["no network of the table has a path"]),
         ("cell,test_acc\n003000,1\n020003,2\n", [], ["2 different networks are left; at least 3"]),
         ("good", ["--proxies", "rmd"], ["unknown objective 'rmd'", "did you mean 'rdm'"]),
-        ("good", ["--proxies", "default,rdm"], ["--proxies names 'rdm' twice"]),
+        ("good", ["--proxies", f"default,{FITNESS}"], [f"--proxies names '{FITNESS}' twice"]),
         ("good", ["--space", "spikenas"], ["unknown space 'spikenas'", "did you mean 'spikenas_bench'"]),
         ("good", ["--space", "snasnet_forward"], ["row 1 of the table is not of space 'snasnet_forward'"]),
         ("good", ["--dataset", "cifr10"], ["data set 'cifr10'", "did you mean 'cifar10'"]),

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 import evonas.proxies.candidate
+from evonas.errors import ConfigError
 from evonas.proxies import Candidate
 from evonas.snn.network import SpikingNetwork
 from evonas.snn.statistics import COUNTS, TRAIN_GRAM, Statistic
@@ -20,9 +21,9 @@ def architecture() -> Architecture:
     return decode(library.load("feedback_loop")[0], input_spec=SPEC)
 
 
-def candidate(*statistics: Statistic, seed: int = 0) -> Candidate:
+def candidate(*statistics: Statistic, seed: int = 0, labels: Tensor | None = None) -> Candidate:
     x = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 5, *SPEC.shape), dtype=np.float32))
-    return Candidate(architecture(), inputs=x, time_steps=3, seed=seed, statistics=statistics)
+    return Candidate(architecture(), inputs=x, labels=labels, time_steps=3, seed=seed, statistics=statistics)
 
 
 class Forbidden(SpikingNetwork):
@@ -71,6 +72,48 @@ def test_a_statistic_sees_each_node_once_and_only_spiking_ones_if_it_says_so() -
     assert sorted(shapes) == sorted(
         (3, 5, *made.architecture.nodes[i].shape) for i in made.architecture.spiking
     )
+
+
+def test_a_statistic_of_currents_sees_what_drives_the_neurons() -> None:
+    def measure(current: Tensor) -> tuple[tuple[int, ...], bool]:
+        return tuple(current.shape), bool(current.remainder(1.0).any())
+
+    of_current = Statistic(measure, spiking_only=True, of_current=True)
+    of_spikes = Statistic(measure, spiking_only=True)
+    made = candidate(of_current, of_spikes)
+    assert set(made.measured(of_current)) == set(made.architecture.spiking)
+    for node in made.architecture.spiking:
+        shape, is_current = made.measured(of_current)[node]
+        assert shape[1:] == (5, *made.architecture.nodes[node].shape)
+        assert shape[0] in (1, 3)
+        assert is_current
+        assert made.measured(of_spikes)[node] == ((3, 5, *made.architecture.nodes[node].shape), False)
+
+
+def test_what_is_measured_once_is_kept_for_each_measure_and_candidate() -> None:
+    seen: list[tuple[str, Candidate]] = []
+
+    def first(made: Candidate) -> list[int]:
+        seen.append(("first", made))
+        return [made.seed]
+
+    def second(made: Candidate) -> None:
+        seen.append(("second", made))
+
+    one, other = candidate(), candidate(seed=1)
+    assert one.once(first) == [0]
+    assert one.once(first) is one.once(first)
+    assert other.once(first) == [1]
+    assert one.once(second) is one.once(second) is None
+    assert seen == [("first", one), ("first", other), ("second", one)]
+
+
+def test_labels_are_handed_on_and_their_absence_is_an_error_in_one_line() -> None:
+    labels = torch.tensor([3, 1, 3, 0, 2])
+    assert candidate(labels=labels).labels is labels
+    with pytest.raises(ConfigError, match="labels: this proxy needs the class of every sample") as error:
+        candidate().labels  # noqa: B018
+    assert "\n" not in str(error.value)
 
 
 def test_an_undeclared_statistic_is_not_to_be_had() -> None:

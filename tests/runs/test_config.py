@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from evonas.data import FRAMINGS
 from evonas.errors import ConfigError
 from evonas.runs import config as run_config
-from evonas.runs.config import Config, difference, from_dict, matters, override, resolve, to_dict
+from evonas.runs.config import FITNESS, Config, difference, from_dict, matters, override, resolve, to_dict
 
 
 def write(path: Path, text: str) -> Path:
@@ -223,7 +223,7 @@ def test_where_and_how_long_a_run_goes_on_does_not_matter_on_resume(assignment: 
         ("evolution.max_energy_nj=2", "evolution.max_energy_nj: was none, is 2.0"),
         (
             "evolution.objectives=rdm",
-            "evolution.objectives: was ['rdm', 'parameters', 'energy_nj'], is ['rdm']",
+            f"evolution.objectives: was ['{FITNESS}', 'parameters', 'energy_nj'], is ['rdm']",
         ),
         ("evaluation.batch=32", "evaluation.batch: was 64, is 32"),
         ("evaluation.time_steps=6", "evaluation.time_steps: was 4, is 6"),

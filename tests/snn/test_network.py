@@ -7,6 +7,7 @@ from torch import Tensor
 
 from evonas.errors import ConfigError
 from evonas.snn.network import SpikingNetwork, _Run
+from evonas.snn.neurons import SpikingNeuron, State
 from genomes import library
 from genomes.architecture import INPUT, Architecture, InputSpec
 from genomes.canvas import Canvas
@@ -213,8 +214,8 @@ def test_a_class_is_the_mean_of_its_voters() -> None:
     assert sum(p.numel() for p in network.parameters()) == network.architecture.n_parameters
     with torch.no_grad():
         logits = network(frames(), time_steps=T, calibrate=True)
-        rates = _Run(network, time_steps=T, calibrate=False, observe=None).output_rates(frames())
-        votes = network.readout(rates)
+        run = _Run(network, time_steps=T, calibrate=False, observe=None, observe_current=None)
+        votes = network.readout(run.output_rates(frames()))
     assert votes.shape == (6, 30)
     assert logits[:, 2].allclose(votes[:, 6:9].mean(1))
     assert drawn(voters=3).id != drawn().id
@@ -229,6 +230,84 @@ def test_dropout_acts_in_training_alone() -> None:
         network.eval()
         first, second = (network(frames(), time_steps=T) for _ in range(2))
         assert torch.equal(first, second)
+
+
+def currents_of(
+    network: SpikingNetwork, x: Tensor, *, calibrate: bool, monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """What is observed of each layer's current, and what its neurons are given at all time steps of the last pass."""
+    observed: dict[int, Tensor] = {}
+    given: dict[int, list[Tensor]] = {node: [] for node in network.architecture.spiking}
+    node_of = {network.neuron(node): node for node in given}
+    simulate = SpikingNeuron._simulate
+
+    def watched(neuron: SpikingNeuron, current: Tensor, state: State | None) -> tuple[Tensor, State]:
+        given[node_of[neuron]].append(current.clone())
+        return simulate(neuron, current, state)
+
+    def observe_current(node: int, current: Tensor) -> None:
+        assert node not in observed
+        observed[node] = current.clone()
+
+    with monkeypatch.context() as patch, torch.no_grad():
+        patch.setattr(SpikingNeuron, "_simulate", watched)
+        network(x, time_steps=T, calibrate=calibrate, observe_current=observe_current)
+    return observed, {node: torch.cat(parts)[-T:] for node, parts in given.items()}
+
+
+@pytest.mark.parametrize("calibrate", [False, True])
+@pytest.mark.parametrize("n_frames", [1, T])
+@pytest.mark.parametrize("name", library.names("evonas"))
+def test_the_currents_that_are_observed_are_those_that_drive_the_neurons(
+    name: str, n_frames: int, calibrate: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = SpikingNetwork(architecture(name), seed=0).eval()
+    x = frames(n_frames)
+    observed, given = currents_of(network, x, calibrate=calibrate, monkeypatch=monkeypatch)
+    assert set(observed) == set(network.architecture.spiking)
+    for node, current in observed.items():
+        assert torch.equal(current.expand_as(given[node]), given[node])
+        assert current.shape[1:] == (6, *network.architecture.nodes[node].shape)
+
+
+@pytest.mark.parametrize("name", library.names("evonas"))
+def test_a_current_has_one_step_exactly_where_a_still_image_keeps_it_still(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = SpikingNetwork(architecture(name), seed=0).eval()
+    found = network.architecture
+    observed, _ = currents_of(network, frames(), calibrate=True, monkeypatch=monkeypatch)
+    still = {
+        node
+        for node in found.spiking
+        if all(
+            found.static[s.source] and not s.delay and not s.operation.needs_sequence
+            for s in (found.synapses[index] for index in found.incoming[node])
+        )
+    }
+    assert {node for node, current in observed.items() if len(current) == 1} == still
+    assert {len(current) for node, current in observed.items() if node not in still} <= {T}
+    moving, _ = currents_of(network, frames(T), calibrate=True, monkeypatch=monkeypatch)
+    assert {len(current) for current in moving.values()} == {T}
+
+
+def test_still_currents_and_such_of_cycles_are_among_those_observed(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = SpikingNetwork(architecture("feedback_loop"), seed=0).eval()
+    observed, _ = currents_of(network, frames(), calibrate=True, monkeypatch=monkeypatch)
+    in_cycles = {node for group in network.architecture.schedule if len(group) > 1 for node in group}
+    assert {len(current) for current in observed.values()} == {1, T}
+    assert in_cycles & observed.keys()
+
+
+def test_observing_changes_nothing() -> None:
+    found = []
+    for observe in (None, lambda node, current: None):
+        network = SpikingNetwork(architecture("inhibited_chain"), seed=0).eval()
+        with torch.no_grad():
+            found.append(
+                network(frames(), time_steps=T, calibrate=True, observe=observe, observe_current=observe)
+            )
+    assert torch.equal(*found)
 
 
 @pytest.mark.parametrize("shape", [(6, 3, 16, 16), (1, 6, 3, 8, 8), (2, 6, 3, 16, 16), (1, 6, 1, 16, 16)])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from evonas.snn.statistics import COUNTS, STEP_GRAMS, TRAIN_GRAM, Counts, StepGrams, health
+from evonas.snn.statistics import COUNTS, CURRENT_GRAM, STEP_GRAMS, TRAIN_GRAM, Counts, StepGrams, health
 
 
 def trains(*, n_steps: int = 4, batch: int = 6, shape: tuple[int, int, int] = (3, 5, 4)) -> Tensor:
@@ -22,6 +24,37 @@ def test_counts_are_spikes_per_inference_at_each_pixel() -> None:
     torch.testing.assert_close(found.per_pixel, spikes.double().sum((0, 2)).mean(0))
     assert found.firing_rate == pytest.approx(spikes.double().mean().item())
     assert found.n_neurons == 60
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 4), (1, 5, 4), (6, 1, 1)])
+def test_counts_do_not_depend_on_the_order_of_memory(shape: tuple[int, int, int]) -> None:
+    spikes = trains(shape=shape)
+    spikes[:, :, 0, 0, 0] = 0.0
+    spikes[:, :, -1, -1, -1] = 1.0
+    last = spikes.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, spikes.shape[:2])
+    assert torch.equal(last, spikes)
+    found, other = COUNTS.measure(spikes), COUNTS.measure(last)
+    torch.testing.assert_close(found.per_pixel, spikes.double().sum((0, 2)).mean(0))
+    assert torch.equal(found.per_pixel, other.per_pixel)
+    assert replace(found, per_pixel=None) == replace(other, per_pixel=None)
+    per_neuron = spikes.mean((0, 1))
+    assert found.dead == (per_neuron == 0).double().mean().item() > 0
+    assert found.saturated == (per_neuron == 1).double().mean().item() > 0
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("n_steps", [1, 4])
+def test_the_gram_of_currents_is_that_of_their_mean_over_time(
+    n_steps: int, layout: torch.memory_format
+) -> None:
+    current = torch.from_numpy(np.random.default_rng(0).standard_normal((n_steps, 6, 3, 5, 4), "float32"))
+    laid_out = current.flatten(0, 1).contiguous(memory_format=layout).unflatten(0, (n_steps, 6))
+    found = CURRENT_GRAM.measure(laid_out)
+    patterns = current.double().mean(0).flatten(1)
+    torch.testing.assert_close(found.products, patterns @ patterns.T, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(found.sums, patterns.sum(1), rtol=1e-5, atol=1e-4)
+    assert (found.n, found.unit) == (60, 1.0)
+    assert CURRENT_GRAM.of_current
 
 
 def test_health_counts_each_neuron_once() -> None:
