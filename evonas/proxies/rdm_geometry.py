@@ -4,7 +4,7 @@ A layer of neurons answers a fixed batch of B stimuli twice: with the currents t
 with its spikes. What the spikes keep, add and cost, how far the geometry drifts from layer to layer, and how many
 layers there are give
 
-    rdm_geometry = 10 A + S + 2.5 E - 1.5 W - 12 / D
+    rdm_geometry = 10 A + S + 2.5 E - 1.5 W - 12.5 / D
 
     A  rdm_alignment  mean over layers of the alignment (CKA) of the Gram matrices of currents and of firing rates:
                       how much of the geometry that reaches a layer passes through its threshold
@@ -77,7 +77,7 @@ class Geometry:
             + self.sparsity
             + 2.5 * self.expansion
             + 1.5 * self.drift
-            - 12.0 / self.depth
+            - 12.5 / self.depth
         )
 
 
