@@ -59,4 +59,5 @@ def _predictions(networks: Networks, found: pd.DataFrame, names: Sequence[str], 
     from evonas.ranking.predictor import feature_table, predictions  # scikit-learn takes a second to import
 
     inputs = feature_table([networks.architectures[i] for i in found[ID]])
-    return predictions(found, inputs.join(found[[*names]].reset_index(drop=True)), seed=seed)
+    inputs = inputs.join(found[[*names]].reset_index(drop=True))
+    return predictions(found, inputs, seed=seed, first=names[0] if names else None)

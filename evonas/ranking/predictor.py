@@ -1,7 +1,8 @@
 """A predictor on top of the proxies: k trained networks teach it how counts and proxies go with accuracy.
 
 It sees features that any architecture has, and the proxies' values, each by its rank among all networks of the table;
-it is taught the ranks of the k accuracies and orders the rest.
+it is taught the ranks of the k accuracies and orders the rest. The ridge starts from the first proxy: its column is
+`LEAD` times as large as the others, so that the penalty leaves it alone where k networks do not say better.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ N_REPEATS = 20
 
 MIN_REST = 10
 """Networks that must be left to be ordered."""
+
+LEAD = 10.0
 
 PENALTIES = tuple(10.0**exponent for exponent in range(-2, 5))
 """Of the ridge; the one with the smallest leave-one-out error is taken."""
@@ -94,17 +97,26 @@ def _gaussian_process() -> Any:
     )
 
 
-MODELS: Mapping[str, Callable[[], Any]] = {"ridge": _ridge, "Gaussian process": _gaussian_process}
+MODELS: Mapping[str, tuple[Callable[[], Any], float]] = {
+    "ridge": (_ridge, LEAD),
+    "Gaussian process": (_gaussian_process, 1.0),
+}
+"""How to make each model, and how much larger than the others it sees the column of the first proxy."""
 
 
 def predictions(
-    networks: pd.DataFrame, inputs: pd.DataFrame, *, seed: int, sizes: Sequence[int] = N_TRAINED
+    networks: pd.DataFrame,
+    inputs: pd.DataFrame,
+    *,
+    seed: int,
+    first: str | None = None,
+    sizes: Sequence[int] = N_TRAINED,
 ) -> pd.DataFrame:
     """How well the networks that were not trained are ordered, one row for each model, k and draw of the k.
 
     Args:
         networks: one row for each network, with its accuracy and chain length; see `distinct`.
-        inputs: what the models see of them, in the same order.
+        inputs: what the models see of them, in the same order; `first` is the column that they start from.
         sizes: the values of k; those that leave too few networks are left out.
 
     Columns: model, k, draw, and Kendall's tau (ties at random) under "all", "better half", "equal chain length".
@@ -112,15 +124,19 @@ def predictions(
     accuracies = networks[ACCURACY].to_numpy(float)
     chains = networks["chain_length"].to_numpy(float)
     seen = np.column_stack([_normal_scores(inputs[name].to_numpy(float)) for name in inputs.columns])
-    seen = seen[:, np.ptp(seen, axis=0) > 0]
-    seen = (seen - seen.mean(0)) / seen.std(0) if seen.shape[1] else np.zeros((len(seen), 1))
+    spread = seen.std(0)
+    seen = (seen - seen.mean(0)) / np.where(spread > 0, spread, 1.0)
+    is_first = inputs.columns == first
     rows = []
     for k in (k for k in sizes if k + MIN_REST <= len(networks)):
         for draw in range(N_REPEATS):
             order = generator(seed, "predictor", k, draw).permutation(len(networks))
             taught, rest = order[:k], order[k:]
-            for name, make in MODELS.items():
-                guess = _taught(make(), seen[taught], _normal_scores(accuracies[taught])).predict(seen[rest])
+            for name, (make, lead) in MODELS.items():
+                shown = seen * np.where(is_first, lead, 1.0)
+                guess = _taught(make(), shown[taught], _normal_scores(accuracies[taught])).predict(
+                    shown[rest]
+                )
                 rows.append(
                     {
                         "model": name,

@@ -70,6 +70,18 @@ def test_a_predictor_learns_from_more_trained_networks_and_is_judged_on_the_othe
     pd.testing.assert_frame_equal(predictions(networks, inputs, seed=0, sizes=(10,)), found[found["k"] == 10])
 
 
+def test_the_ridge_starts_from_the_first_proxy() -> None:
+    networks, inputs = learnable(200)
+    inputs["proxy"] = networks["test_acc"] + 0.5 * np.random.default_rng(1).normal(size=200)
+    alike, leading = (
+        predictions(networks, inputs, seed=0, first=name, sizes=(10,)) for name in (None, "proxy")
+    )
+    taus = [found[found["model"] == "ridge"]["all"].mean() for found in (alike, leading)]
+    assert taus[1] > taus[0] + 0.1
+    others = [found[found["model"] != "ridge"]["all"] for found in (alike, leading)]
+    pd.testing.assert_series_equal(*others)
+
+
 def test_where_too_few_networks_would_be_left_nothing_is_predicted() -> None:
     networks, inputs = learnable(25)
     assert set(predictions(networks, inputs, seed=0)["k"]) == {10}
