@@ -11,6 +11,9 @@ of a still image is computed once an inference, that of event frames at every st
 averaged rates. A spike is charged for every synapse of its neuron, also where a delay carries it beyond the last
 step. Batch norm folds into the convolution before it; neuron updates, memory traffic and leakage are not
 counted.
+
+What is measured is the network at its first weights. Of 200 networks of SpikeNAS-Bench it orders the accumulates after
+training with Kendall's tau 0.79, at equal numbers of convolutions 0.74 (experiments/fitness/README.md).
 """
 
 from __future__ import annotations
