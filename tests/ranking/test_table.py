@@ -250,12 +250,12 @@ def test_a_genome_is_read_from_its_json() -> None:
             "genome",
             json.dumps(
                 {
-                    "cell": {"edges": [{"source": 0, "target": 3, "operation": "conv5"}]},
+                    "cell": {"edges": [{"source": 0, "target": 3, "operation": "conv4"}]},
                     "channels": 4,
                     "hidden": 8,
                 }
             ),
-            "got conv5, this space offers",
+            "conv4",
         ),
     ],
 )
@@ -265,6 +265,13 @@ def test_a_row_that_is_not_of_the_space_is_named(column: str, text: str, reason:
         recognised(pd.DataFrame({column: [good, text], "test_acc": [1.0, 2.0]}), BENCH)
     assert re.search(reason, str(error.value))
     assert "\n" not in str(error.value)
+
+
+def test_options_that_narrow_a_search_refuse_no_genome_of_a_table() -> None:
+    wider = build_space("spikenas_bench", input_spec=BENCH.input, options={"channels": [8], "hidden": [8]})
+    genome = wider.from_text("003000")
+    rows = pd.DataFrame({"genome": [json.dumps(wider.to_dict(genome))], "test_acc": [50.0]})
+    assert recognised(rows, BENCH).rows["architecture_id"].tolist() == [wider.architecture_id(genome)]
 
 
 def test_a_space_without_a_notation_says_what_to_give_instead() -> None:
