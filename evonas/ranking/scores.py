@@ -32,8 +32,8 @@ class Scored:
 class Scores:
     """The scores of some networks with the same seed: by architecture and proxy, None where a proxy failed.
 
-    `seconds` is the time of all evaluations that they come from, each on one thread of its worker; `reasons` say by architecture why something
-    has no value.
+    `seconds` is the time of all evaluations that they come from, each on one thread of its worker; `reasons` say by
+    architecture why something has no value.
     """
 
     values: Mapping[str, Mapping[str, float | None]]
