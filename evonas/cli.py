@@ -251,7 +251,7 @@ def rank(
         str,
         typer.Option(
             metavar="NAME,NAME...",
-            help="Any objectives; default is the engine's fitness, none ranks the baselines.",
+            help="Any objectives, a+b merges two by rank; default is the engine's fitness, none ranks the baselines.",
         ),
     ] = "default",
     dataset: Annotated[

@@ -179,12 +179,9 @@ class Architecture:
 
         Edges with delay are left out. How deep a network is in layers of neurons that a convolution reads.
         """
-        done = [0] * len(
-            self.nodes
-        )  # on the best path to a node: spiking nodes with a convolution behind them
-        waiting = [-1] * len(
-            self.nodes
-        )  # the same where a last spiking node still waits for its; -1 for no path
+        n = len(self.nodes)
+        done = [0] * n  # on the best path to a node: spiking nodes with a convolution behind them
+        waiting = [-1] * n  # the same where a last spiking node still waits for its; -1 for no path
         for i, node in enumerate(self.nodes):
             for synapse in (self.synapses[s] for s in self.incoming[i]):
                 if synapse.delay:

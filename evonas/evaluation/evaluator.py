@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -60,8 +61,15 @@ def evaluate(task: Task, genome: Any, *, inputs: Tensor, labels: Tensor | None =
     The cheap objectives come first: where one of them breaks a constraint, only what the total violation needs is
     measured, and often no network is built.
     """
+    started = time.thread_time()
     if task.apart:
-        return _evaluate_apart(replace(task, apart=False), genome, inputs=inputs, labels=labels)
+        found = _evaluate_apart(replace(task, apart=False), genome, inputs=inputs, labels=labels)
+    else:
+        found = _evaluate_safely(task, genome, inputs=inputs, labels=labels)
+    return replace(found, core_seconds=time.thread_time() - started)
+
+
+def _evaluate_safely(task: Task, genome: Any, *, inputs: Tensor, labels: Tensor | None) -> Evaluation:
     try:
         return _evaluate(task, genome, inputs=inputs, labels=labels)
     except Exception as error:
@@ -72,11 +80,11 @@ def evaluate(task: Task, genome: Any, *, inputs: Tensor, labels: Tensor | None =
 
 def _evaluate_apart(task: Task, genome: Any, *, inputs: Tensor, labels: Tensor | None) -> Evaluation:
     """One evaluation with whatever objectives have a value; `reason` says why the others have none."""
-    together = evaluate(task, genome, inputs=inputs, labels=labels)
+    together = _evaluate_safely(task, genome, inputs=inputs, labels=labels)
     if together.status != "failed" or len(task.objectives) == 1:
         return together
     alone = {
-        name: evaluate(replace(task, objectives=(name,)), genome, inputs=inputs, labels=labels)
+        name: _evaluate_safely(replace(task, objectives=(name,)), genome, inputs=inputs, labels=labels)
         for name in task.objectives
     }
     values = {name: value for found in alone.values() for name, value in found.objectives.items()}

@@ -71,4 +71,4 @@ class RememberingMap:
 def again(evaluation: Evaluation) -> Evaluation:
     """The evaluation of an architecture that was met before: `cached`, or failed as it did the first time."""
     status = evaluation.status if evaluation.status in FAILURES else "cached"
-    return replace(evaluation, status=status, seconds=0.0, worker="", attempts=0)
+    return replace(evaluation, status=status, seconds=0.0, core_seconds=0.0, worker="", attempts=0)

@@ -42,8 +42,9 @@ class Evaluation:
         violation: 0.0 when feasible, else the sum of the relative excesses over the hard constraints.
         diagnostics: further numbers by name; never used by selection.
         reason: empty when all is well, else one line.
-        seconds: wall time spent; with `worker` and `attempts` the only fields in which two runs of a seed may
-            differ.
+        seconds: wall time spent; with `core_seconds`, `worker` and `attempts` the only fields in which two runs of a
+            seed may differ.
+        core_seconds: time that the evaluating thread was running on a core.
         worker: name of the process that did it.
         attempts: how often it was started.
     """
@@ -54,6 +55,7 @@ class Evaluation:
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
     seconds: float = 0.0
+    core_seconds: float = field(default=0.0, compare=False)
     worker: str = ""
     attempts: int = 1
 

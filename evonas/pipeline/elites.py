@@ -23,7 +23,7 @@ from evonas.snn.network import SpikingNetwork
 from evonas.snn.statistics import COUNTS, Counts, health
 from evonas.training.device import open_device
 from evonas.training.loop import train as train_network
-from evonas.training.result import EpochReport
+from evonas.training.result import EpochReport, TrainingResult
 from genomes.serial import genome_text
 
 N_MEASURED = 256
@@ -96,12 +96,45 @@ def train_elite(run: Run, architecture_id: str, config: Config, dataset: Dataset
     text = genome_text(genome, space=space, provenance=provenance)
     atomic_write(folder / "genome.json", text.encode())
     network = SpikingNetwork(architecture, seed=config.evolution.seed)
-    settings, time_steps = config.training, config.evaluation.time_steps
-    reporter.training(architecture_id=architecture_id, n_epochs=settings.epochs)
-    result = train_network(
+    reporter.training(architecture_id=architecture_id, n_epochs=config.training.epochs)
+    result = train_as_configured(
         network,
         dataset,
-        time_steps=time_steps,
+        config,
+        seed=config.evolution.seed,
+        threads=run_config.usable_cores(),
+        folder=folder,
+        report=_epoch_reporter(reporter),
+    )
+    if not run.is_trained(architecture_id):
+        cost = {
+            "device": _device_name(config.training.device),
+            **inference(network, dataset, time_steps=config.evaluation.time_steps),
+        }
+        atomic_write(folder / "inference.json", (json.dumps(cost, indent=1) + "\n").encode())
+    reporter.trained(architecture_id=architecture_id, test_accuracy=result.test_accuracy, folder=folder)
+
+
+def train_as_configured(
+    network: SpikingNetwork,
+    dataset: Dataset,
+    config: Config,
+    *,
+    seed: int,
+    threads: int,
+    folder: Path,
+    report: Callable[[EpochReport], None],
+) -> TrainingResult:
+    """Train a network in place by the settings of training, on `threads` where these name no number.
+
+    Raises:
+        as `evonas.training.loop.train`, which has the other arguments.
+    """
+    settings = config.training
+    return train_network(
+        network,
+        dataset,
+        time_steps=config.evaluation.time_steps,
         epochs=settings.epochs,
         batch=settings.batch,
         optimizer=settings.optimizer,
@@ -110,18 +143,11 @@ def train_elite(run: Run, architecture_id: str, config: Config, dataset: Dataset
         label_smoothing=settings.label_smoothing,
         device=settings.device,
         amp=settings.amp,
-        seed=config.evolution.seed,
-        threads=settings.threads or run_config.usable_cores(),
+        seed=seed,
+        threads=settings.threads or threads,
         folder=folder,
-        report=_epoch_reporter(reporter),
+        report=report,
     )
-    if not run.is_trained(architecture_id):
-        cost = {
-            "device": _device_name(settings.device),
-            **inference(network, dataset, time_steps=time_steps),
-        }
-        atomic_write(folder / "inference.json", (json.dumps(cost, indent=1) + "\n").encode())
-    reporter.trained(architecture_id=architecture_id, test_accuracy=result.test_accuracy, folder=folder)
 
 
 def _epoch_reporter(reporter: Reporter) -> Callable[[EpochReport], None]:

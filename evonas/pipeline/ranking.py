@@ -22,6 +22,7 @@ from evonas.pipeline.running import executor
 from evonas.pipeline.sources import source_digest
 from evonas.ranking.answer import answer
 from evonas.ranking.figure import new_figure
+from evonas.ranking.merging import PLUS, parts
 from evonas.ranking.report import Report
 from evonas.ranking.request import Request
 from evonas.ranking.scores import Scored, ScoreLog, Scores, some
@@ -52,7 +53,8 @@ def rank(request: Request, config: Config, *, run_dir: Path | None, reporter: Re
         table = only(table, condition)
     if request.figure is not None:
         new_figure(request.figure)
-    proxies = _names(request.proxies)
+    names = _names(request.proxies)
+    proxies = tuple(name for name in parts(names) if name not in BASELINES)
     config = run_config.override(config, {"evolution.objectives": list(proxies) or None})
     dataset = load_data(config, reporter)
     config = fitted(config, dataset)
@@ -67,8 +69,7 @@ def rank(request: Request, config: Config, *, run_dir: Path | None, reporter: Re
     folder = RunFolder(run_dir or _folder(config, dataset, settings))
     _refuse_foreign(folder.path, settings)
     folder.path.mkdir(parents=True, exist_ok=True)
-    names = tuple(name for name in proxies if name not in BASELINES)
-    sources = {name: source_digest(OBJECTIVES.get(name).value.__module__) for name in names}
+    sources = {name: source_digest(OBJECTIVES.get(name).value.__module__) for name in proxies}
     scoring, seed = _Scoring(config, problem, networks.genomes, sources), config.evolution.seed
     with run_folder.locked(folder), ScoreLog(folder.path / SCORES) as log:
         atomic_write(folder.path / SETTINGS, (json.dumps(settings, indent=1) + "\n").encode())
@@ -82,17 +83,23 @@ def rank(request: Request, config: Config, *, run_dir: Path | None, reporter: Re
 
 
 def _names(names: Sequence[str]) -> tuple[str, ...]:
-    """The objectives by name, the engine's fitness for `default`.
+    """The names with the engine's fitness for `default`; those of baselines alone are left out, they are always told.
 
     Raises:
         ConfigError: a name twice.
         UnknownNameError: a name that no objective has.
     """
-    resolved = tuple(FITNESS if name == DEFAULT else OBJECTIVES.get(name).name for name in names)
+    resolved = tuple(PLUS.join(map(_known_name, name.split(PLUS))) for name in names)
     twice = [name for name in resolved if resolved.count(name) > 1]
     if twice:
         raise ConfigError(f"--proxies names '{twice[0]}' twice ('{DEFAULT}' is '{FITNESS}'); name it once")
-    return resolved
+    return tuple(name for name in resolved if name not in BASELINES)
+
+
+def _known_name(name: str) -> str:
+    if name == DEFAULT:
+        return FITNESS
+    return name if name in BASELINES else OBJECTIVES.get(name).name
 
 
 def _settings(config: Config, problem: Problem) -> dict[str, object]:
@@ -170,7 +177,9 @@ class _Scoring:
                     else:
                         values = {name: evaluation.objectives.get(name) for name in names}
                         sources = {name: self.sources[name] for name in names}
-                        log.append(Scored(i, seed, values, sources, evaluation.reason, evaluation.seconds))
+                        log.append(
+                            Scored(i, seed, values, sources, evaluation.reason, evaluation.core_seconds)
+                        )
                     n_done += 1
                     reporter.scored(n_done=n_done, n_total=n_total, seconds=time.monotonic() - started)
         return self._found(architecture_ids, unfinished, seed=seed, log=log)
@@ -183,15 +192,15 @@ class _Scoring:
     def _found(
         self, architecture_ids: Sequence[str], unfinished: Mapping[str, str], *, seed: int, log: ScoreLog
     ) -> Scores:
-        values, seconds, reasons = {}, 0.0, dict(unfinished)
+        values, core_seconds, reasons = {}, 0.0, dict(unfinished)
         for i in architecture_ids:
             known = self._known(i, seed=seed, log=log)
             values[i] = {name: scored.values[name] for name, scored in known.items()}
             for scored in {id(scored): scored for scored in known.values()}.values():
-                seconds += scored.seconds
+                core_seconds += scored.core_seconds
                 if scored.reason:
                     reasons[i] = scored.reason
-        return Scores(values, seconds, reasons)
+        return Scores(values, core_seconds, reasons)
 
 
 def _work(n: int, to_do: Mapping[tuple[str, ...], Sequence[str]], *, seed: int) -> str:
@@ -205,6 +214,8 @@ def _tell(report: Report, reporter: Reporter, *, title: str) -> None:
     reporter.table(
         report.correlation_cells(), title=f"{title}: rank correlation with accuracy [95 % interval]"
     )
+    if len(leads := report.lead_cells()) > 1:
+        reporter.table(leads, title=f"{title}: how far {leads[0][0]} is ahead [95 % interval, paired]")
     reporter.table(report.choice_cells(), title=f"{title}: what choosing by a score brings")
     if report.predictions is not None and len(report.predictions):
         reporter.table(report.prediction_cells(), title=f"{title}: ordered after a few trainings")

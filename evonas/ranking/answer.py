@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
 from evonas.atomic import atomic_write
 from evonas.ranking.figure import draw_ranking
+from evonas.ranking.merging import PLUS, parts, rank_merge
 from evonas.ranking.report import Report, choices, correlations, facts_of, tau_between
 from evonas.ranking.request import Request
 from evonas.ranking.scores import Scores
@@ -17,7 +18,7 @@ from evonas.ranking.table import BASELINES, ID, Networks, answers, distinct, wit
 def answer(
     request: Request, networks: Networks, scores: Scores, again: Scores, *, names: Sequence[str], seed: int
 ) -> Report:
-    """The report on the proxies `names`, with every file written that the request asks for.
+    """The report on the proxies `names` and their mergers, with every file written that the request asks for.
 
     `again` are scores of some of the same networks with other first weights.
 
@@ -25,8 +26,12 @@ def answer(
         ConfigError: the picture cannot be drawn.
         OSError: a file cannot be written.
     """
-    by_name = {name: {i: of.get(name) for i, of in scores.values.items()} for name in names}
-    rows = with_scores(networks.rows, by_name)
+    by_name = {
+        name: {i: of.get(name) for i, of in scores.values.items()}
+        for name in parts(names)
+        if name not in BASELINES
+    }
+    rows = with_mergers(with_scores(networks.rows, by_name), names, of=set(scores.values))
     ranked = list(dict.fromkeys([*names, *BASELINES, *request.columns]))
     if request.csv is not None:
         atomic_write(request.csv, answers(rows, ranked).to_csv(index=False).encode())
@@ -40,13 +45,13 @@ def answer(
             **facts_of(found, known, seed=seed),
             "n_disconnected": networks.n_disconnected,
             "n_architectures": n,
-            "core_seconds_per_network": scores.seconds / n,
+            "core_seconds_per_network": scores.core_seconds / n,
             "seed_tau": {name: tau_between(scores.values, again.values, name=name) for name in names},
             "n_seed_tau": len(again.values),
             "n_failed": {name: sum(value is None for value in of.values()) for name, of in by_name.items()},
             "reasons": dict(scores.reasons),
         },
-        predictions=_predictions(networks, found, names, seed=seed) if request.predict else None,
+        predictions=_predictions(networks, known, names, seed=seed) if request.predict else None,
     )
     if request.figure is not None:
         draw_ranking(found, report, request.figure)
@@ -55,9 +60,18 @@ def answer(
     return report
 
 
-def _predictions(networks: Networks, found: pd.DataFrame, names: Sequence[str], *, seed: int) -> pd.DataFrame:
+def with_mergers(rows: pd.DataFrame, names: Sequence[str], *, of: Collection[str]) -> pd.DataFrame:
+    """The rows with a column for each of `names` that is a merger by rank among the architectures `of`."""
+    each = rows[rows[ID].isin(of)].drop_duplicates(ID).set_index(ID)
+    mergers = {name: rank_merge(each[[*parts([name])]]).to_dict() for name in names if PLUS in name}
+    return with_scores(rows, mergers)
+
+
+def _predictions(networks: Networks, known: pd.DataFrame, names: Sequence[str], *, seed: int) -> pd.DataFrame:
     from evonas.ranking.predictor import feature_table, predictions  # scikit-learn takes a second to import
 
+    # By architecture whatever else says that networks differ: who has seen one has seen its equals.
+    found = distinct(known, scores=names)
     inputs = feature_table([networks.architectures[i] for i in found[ID]])
     inputs = inputs.join(found[[*names]].reset_index(drop=True))
     return predictions(found, inputs, seed=seed, first=names[0] if names else None)

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+
+PLUS = "+"
+"""Between the parts of the name of a merged score."""
+
+
+def parts(names: Sequence[str]) -> tuple[str, ...]:
+    """What is to be scored for `names`, each once.
+
+    >>> parts(["swap", "swap+zen"])
+    ('swap', 'zen')
+    """
+    return tuple(dict.fromkeys(part for name in names for part in name.split(PLUS)))
 
 
 def rank_merge(columns: pd.DataFrame) -> pd.Series[float]:

@@ -43,8 +43,7 @@ N_DRAWS, DRAW_SIZE = 200, 500
 class Report:
     """Everything that is told about a ranking.
 
-    `correlations` has one row for each score and subset: n, tau (ties at random), tau_b, both with the ends of their
-    95 % intervals, spearman (none at equal chain length). `choices` has one row for each score: the regret of the best
+    `correlations` are those of the function of that name. `choices` has one row for each score: the regret of the best
     by score, and the mean accuracy of the one chosen from a draw of networks. `facts` are those of `facts_of`, and
     about the scoring: n_disconnected rows, n_architectures, core_seconds_per_network, n_failed and seed_tau by score
     (see `tau_between`; over n_seed_tau networks), reasons of failures by architecture.
@@ -73,6 +72,16 @@ class Report:
                 ]
             )
         return [["score", "n", "tau, all", "tau-b", "Spearman", *(f"tau, {s}" for s in SUBSETS[1:])], *rows]
+
+    def lead_cells(self) -> list[list[str]]:
+        """How far the tau of the first score is above that of each other, as a person reads it, the header first."""
+        first = self.correlations["score"].iloc[0]
+        others = self.correlations[self.correlations["score"] != first]
+        rows = []
+        for name, found in others.groupby("score", sort=False):
+            by_subset = found.set_index("subset")
+            rows.append([str(name), *(_with_interval(by_subset.loc[subset], "lead") for subset in SUBSETS)])
+        return [[f"{first} above", *SUBSETS], *rows]
 
     def choice_cells(self) -> list[list[str]]:
         """What choosing by a score brings, as a person reads it, the header first."""
@@ -124,7 +133,7 @@ class Report:
                 f" {facts['deviation']:.2f}; the true accuracies would reach tau {_two(facts['ceiling'])},"
                 f" in the better half {_two(facts['ceiling_better_half'])}"
             )
-        if facts["n_failed"]:
+        if facts["core_seconds_per_network"]:
             lines.append(f"scoring took {facts['core_seconds_per_network']:.2f} core-seconds a network")
         if self.predictions is not None and self.predictions.empty:
             lines.append("too few networks to train some and order the rest")
@@ -159,10 +168,9 @@ def _two(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.2f}"
 
 
-def _with_interval(row: Any) -> str:
-    if math.isnan(row.tau):
-        return "-"
-    return f"{row.tau:.2f} [{row.tau_low:.2f}, {row.tau_high:.2f}]"
+def _with_interval(row: Any, figure: str = "tau") -> str:
+    value, low, high = (getattr(row, name) for name in (figure, f"{figure}_low", f"{figure}_high"))
+    return "-" if math.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def correlations(
@@ -170,13 +178,17 @@ def correlations(
 ) -> pd.DataFrame:
     """The rank correlation of the columns `names` with the accuracies of `networks` (one row each, see `distinct`).
 
-    Columns: score, subset, n, tau, tau_low, tau_high, tau_b, tau_b_low, tau_b_high, spearman. A network without a
-    value is left out for that score. The better half lies at or above the median accuracy, the top decile at or above
-    the nine-tenths quantile; a resample keeps these bounds.
+    Columns: score, subset, n, tau (ties at random), tau_low, tau_high, tau_b, tau_b_low, tau_b_high, spearman (none at
+    equal chain length); lead, lead_low, lead_high, how far the tau of the first of `names` is above. Intervals are of
+    95 %, from resamples of architectures: networks of one architecture stay together, and the resamples are the same
+    for all scores. A network without a value is left out for that score. The better half lies at or above the median
+    accuracy, the top decile at or above the nine-tenths quantile; a resample keeps these bounds.
     """
     accuracies = networks[ACCURACY].to_numpy(float)
     chains = networks["chain_length"].to_numpy(float)
-    drawn = resamples(len(networks), n_resamples=n_resamples, rng=generator(seed, "bootstrap"))
+    drawn = resamples(networks[ID].to_numpy(str), n_resamples=n_resamples, rng=generator(seed, "bootstrap"))
+    weights = np.vstack([np.ones(len(networks)), drawn])  # the table itself, then its resamples
+    taus_of_first: dict[str, Array] = {}
     rows = []
     for name in names:
         scores = networks[name].to_numpy(float)
@@ -184,25 +196,26 @@ def correlations(
             inside = members & np.isfinite(scores)
             x, y = scores[inside], accuracies[inside]
             within = None if groups is None else groups[inside]
-            pairs = count_pairs(x, y, groups=within)
-            resampled = count_pairs(x, y, groups=within, weights=drawn[:, inside])
-            low, high = interval(resampled.tau)
-            b_low, b_high = interval(resampled.tau_b)
+            pairs = count_pairs(x, y, groups=within, weights=weights[:, inside])
+            lead = taus_of_first.setdefault(subset, pairs.tau) - pairs.tau
             rows.append(
                 {
                     "score": name,
                     "subset": subset,
                     "n": len(x),
-                    "tau": float(pairs.tau[0]),
-                    "tau_low": low,
-                    "tau_high": high,
-                    "tau_b": float(pairs.tau_b[0]),
-                    "tau_b_low": b_low,
-                    "tau_b_high": b_high,
+                    **_with_ends("tau", pairs.tau),
+                    **_with_ends("tau_b", pairs.tau_b),
+                    **_with_ends("lead", lead),
                     "spearman": spearman(x, y) if groups is None and len(x) > 1 else math.nan,
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _with_ends(name: str, values: Array) -> dict[str, float]:
+    """The figure of the table, which comes first, and the ends of the interval of its resamples."""
+    low, high = interval(values[1:])
+    return {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
 
 
 def _subsets(accuracies: Array, chains: Array) -> Iterator[tuple[str, NDArray[np.bool_], Array | None]]:

@@ -15,7 +15,8 @@ class Request:
 
     Attributes:
         table: a CSV file, or a folder in SpikeNAS-Bench's layout.
-        proxies: names of objectives; none at all ranks the baselines alone.
+        proxies: names of objectives, several with + between them for their merger by rank; none at all ranks the
+            baselines alone.
         columns: columns of the table that are ranked beside.
         only: conditions ``column=value`` on its rows.
         distinct: the column that says which rows are of one network.

@@ -25,19 +25,19 @@ class Scored:
     values: Mapping[str, float | None]
     sources: Mapping[str, str]
     reason: str
-    seconds: float
+    core_seconds: float
 
 
 @dataclass(frozen=True)
 class Scores:
     """The scores of some networks with the same seed: by architecture and proxy, None where a proxy failed.
 
-    `seconds` is the time of all evaluations that they come from, each on one thread of its worker; `reasons` say by
-    architecture why something has no value.
+    `core_seconds` is what all evaluations that they come from took; `reasons` say by architecture why something has no
+    value.
     """
 
     values: Mapping[str, Mapping[str, float | None]]
-    seconds: float
+    core_seconds: float
     reasons: Mapping[str, str]
 
 

@@ -108,9 +108,14 @@ def spearman(scores: Array, accuracies: Array) -> float:
     return float(product / np.sqrt(x * y)) if x > 0 and y > 0 else float("nan")
 
 
-def resamples(n: int, *, n_resamples: int, rng: np.random.Generator) -> Array:
-    """Weights (n_resamples, n): how often each of `n` networks is drawn in `n` draws with replacement."""
-    return rng.multinomial(n, np.full(n, 1.0 / n), size=n_resamples).astype(np.float64)
+def resamples(architectures: NDArray[np.generic], *, n_resamples: int, rng: np.random.Generator) -> Array:
+    """Weights (n_resamples, n): how often each of n networks is drawn with replacement, with all of its architecture.
+
+    `architectures` (n,) says by name which networks belong together; there are as many draws as names.
+    """
+    names, which = np.unique(architectures, return_inverse=True)
+    n = len(names)
+    return rng.multinomial(n, np.full(n, 1.0 / n), size=n_resamples)[:, which].astype(np.float64)
 
 
 def interval(values: Array, *, share: float = 0.95) -> tuple[float, float]:

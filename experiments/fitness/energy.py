@@ -1,6 +1,7 @@
 """Do firing rate and energy at first weights order networks as those after training do? On SpikeNAS-Bench.
 
-    evonas rank TABLE.csv --space spikenas_bench --proxies energy_nj,firing_rate --set evaluation.batch=8 --csv OUT.csv
+    evonas rank TABLE.csv --space spikenas_bench --proxies energy_nj,firing_rate --only epochs=100 \\
+        --set evaluation.batch=8 --csv OUT.csv
     python experiments/fitness/energy.py TABLE.csv OUT.csv
 
 The column `firing_rates` of TABLE has the trained rate of each layer: six edges of the first cell, six of the second
@@ -13,13 +14,14 @@ in all pairs and in pairs of networks with equally many convolutions.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from evonas.ranking.statistics import count_pairs, interval, resamples
+from evonas.ranking.table import ID
 from evonas.rng import generator
 
 NEURONS = np.array([128 * 32 * 32] * 6 + [256 * 16 * 16] * 6 + [128 * 32 * 32, 256 * 16 * 16])
@@ -37,15 +39,21 @@ def trained(rates: str) -> tuple[float, float]:
     return float(spikes.sum() / NEURONS[there].sum()), float(spikes @ FAN_OUT)
 
 
-def main(table: Path, scores: Path) -> None:
+def main() -> None:
     """Print the rank correlations."""
-    rows = pd.read_csv(scores, dtype={"cell": str}).dropna(subset=["energy_nj", "firing_rate"])
-    rates = pd.read_csv(table, dtype={"cell": str}).drop_duplicates("cell").set_index("cell")["firing_rates"]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("table", type=Path, metavar="TABLE.csv")
+    parser.add_argument("scores", type=Path, metavar="OUT.csv")
+    paths = parser.parse_args()
+    rows = pd.read_csv(paths.scores, dtype={"cell": str}).dropna(subset=["energy_nj", "firing_rate"])
+    table = pd.read_csv(paths.table, dtype={"cell": str})
+    rates = table[table["epochs"] == 100].drop_duplicates("cell").set_index("cell")["firing_rates"]
+    rows = rows[rows["cell"].isin(rates.index)]
     after = [trained(text) for text in rates.loc[rows["cell"]]]
     rows = rows.assign(rate_after=[rate for rate, _ in after], accumulates_after=[sum_ for _, sum_ in after])
     columns = ["energy_nj", "firing_rate", "rate_after", "accumulates_after", "live_convolutions"]
-    networks = rows.groupby("architecture_id")[columns].mean()
-    drawn = resamples(len(networks), n_resamples=1000, rng=generator(0, "bootstrap"))
+    networks = rows.groupby(ID)[columns].mean()
+    drawn = resamples(networks.index.to_numpy(str), n_resamples=1000, rng=generator(0, "bootstrap"))
     print(f"{len(networks)} architectures")
     for before, then in (("firing_rate", "rate_after"), ("energy_nj", "accumulates_after")):
         x, y = networks[before].to_numpy(), networks[then].to_numpy()
@@ -59,4 +67,4 @@ def main(table: Path, scores: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

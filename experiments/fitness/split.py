@@ -11,8 +11,8 @@ depends on an accuracy.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -35,7 +35,7 @@ def live_code(cell: str) -> str:
     return "".join(str(codes.index(edges.get(pair, ZERO))) for pair in PAIRS) if edges else ""
 
 
-def chain_length(cell: Cell) -> int:
+def convolutions_in_a_row(cell: Cell) -> int:
     """The most convolutions on a way from the input of a live cell to its output, 0 to 3."""
     longest = {SOURCE: 0}
     for target in range(SOURCE + 1, SINK + 1):
@@ -55,7 +55,7 @@ def is_dev(cells: pd.Series) -> pd.Series:
     distinct = pd.DataFrame({"live": sorted(set(live) - {""})})
     genomes = [space.genome(from_code(code)) for code in distinct.live]
     distinct["architecture_id"] = [space.architecture_id(genome) for genome in genomes]
-    distinct["chain"] = [chain_length(genome.cell) for genome in genomes]
+    distinct["chain"] = [convolutions_in_a_row(genome.cell) for genome in genomes]
     by_architecture = distinct.groupby("architecture_id").agg(
         first=("live", "min"), chain=("chain", "first"), n=("live", "size")
     )
@@ -67,9 +67,14 @@ def is_dev(cells: pd.Series) -> pd.Series:
     return live.map(dict(zip(distinct.live, distinct.architecture_id.map(chosen), strict=True)))
 
 
-def main(table: Path, folder: Path) -> None:
-    """Write both parts of `table` into `folder`."""
-    rows = pd.read_csv(table, dtype={"cell": str, "live_cell": str})
+def main() -> None:
+    """Write both parts of the table into the folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("table", type=Path, metavar="TABLE.csv")
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    paths = parser.parse_args()
+    folder: Path = paths.folder
+    rows = pd.read_csv(paths.table, dtype={"cell": str, "live_cell": str})
     dev = is_dev(rows.cell)
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in (("dev", rows[dev == True]), ("confirm", rows[dev == False])):  # noqa: E712  (may be missing)
@@ -79,4 +84,4 @@ def main(table: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

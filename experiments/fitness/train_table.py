@@ -27,12 +27,12 @@ import evonas.runs.config as run_config
 from evonas.atomic import atomic_write
 from evonas.data import Dataset, Split, load
 from evonas.errors import EvonasError, RunError
-from evonas.pipeline.elites import inference
+from evonas.pipeline.elites import inference, train_as_configured
 from evonas.pipeline.provenance import commit, environment
 from evonas.rng import generator
 from evonas.runs.config import Config
 from evonas.snn.network import SpikingNetwork
-from evonas.training.loop import DivergedError, train
+from evonas.training.loop import DivergedError
 from genomes.architecture import InputSpec
 from genomes.codec import to_plain
 from genomes.errors import GenomeError
@@ -116,28 +116,19 @@ def trained(genome: Any, *, space: Space[Any], dataset: Dataset, config: Config,
     Raises:
         DivergedError: loss or weights became infinite or NaN.
     """
-    settings, time_steps = config.training, config.evaluation.time_steps
     architecture = space.decode(genome)
     network = SpikingNetwork(architecture, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
-        result = train(
+        result = train_as_configured(
             network,
             dataset,
-            time_steps=time_steps,
-            epochs=settings.epochs,
-            batch=settings.batch,
-            optimizer=settings.optimizer,
-            learning_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            label_smoothing=settings.label_smoothing,
-            device=settings.device,
-            amp=settings.amp,
+            config,
             seed=seed,
-            threads=settings.threads or 1,
+            threads=1,
             folder=Path(folder),
             report=lambda epoch: None,
         )
-    cost = inference(network, dataset, time_steps=time_steps)
+    cost = inference(network, dataset, time_steps=config.evaluation.time_steps)
     values = {
         "architecture_id": architecture.id,
         "seed": str(seed),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import signal
@@ -20,9 +21,11 @@ from evonas.cli import main
 from evonas.objectives import OBJECTIVES
 from evonas.proxies import Candidate, Measured
 from evonas.ranking import BASELINES
+from evonas.ranking.merging import rank_merge
 from evonas.runs.config import FITNESS
 from genomes import library
 from genomes.architecture import InputSpec
+from genomes.cells import cleaned, from_code
 from genomes.serial import build_space
 
 SMALL = ("--set", "space.channels=[4]", "--set", "space.hidden=[8]", "--set", "evaluation.batch=8")
@@ -322,6 +325,53 @@ def test_genomes_of_the_default_space_are_ranked_and_the_predictor_has_its_table
     ).architecture_id(genome)
 
 
+def test_proxies_are_merged_by_rank_and_each_is_scored_once(
+    run_here: Run, table: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.csv"
+    names = "rdm+macs,energy_nj,rdm+energy_nj"
+    code, output, _ = run_here(
+        table, "--space", "spikenas_bench", "--proxies", names, "--noise", "0", "--csv", out, *SERIAL
+    )
+    assert code == 0
+    assert scored(output)[0] == "8 to score by rdm, energy_nj"
+    found = read(out)
+    assert list(found.columns) == ["cell", "architecture_id", "test_acc", *names.split(","), *BASELINES]
+    assert found["rdm+macs"][3] == ""
+    apart = tmp_path / "apart.csv"
+    run_here(table, "--space", "spikenas_bench", "--proxies", "rdm", "--csv", apart, *SERIAL)
+    each = read(apart).drop(index=3).drop_duplicates("architecture_id")
+    expected = rank_merge(each[["rdm", "macs"]].astype(float))
+    assert found["rdm+macs"].loc[each.index].astype(float).tolist() == expected.tolist()
+    assert found["rdm+macs"][0] == found["rdm+macs"][1]
+
+
+def test_the_predictor_is_judged_on_architectures_whatever_else_tells_networks_apart(
+    run_here: Run, tmp_path: Path
+) -> None:
+    codes = ["".join(code) for code in itertools.product("023", repeat=6)]
+    ids = {
+        code: DIGITS.architecture_id(DIGITS.from_text(code))
+        for code in codes
+        if cleaned(from_code(code)).edges
+    }
+    cells = pd.Series(ids).drop_duplicates().index[:30].tolist()
+    equals = [next(code for code, i in ids.items() if i == ids[cell] and code != cell) for cell in cells[:5]]
+    table = pd.DataFrame({"cell": cells + equals, "test_acc": np.arange(35.0)})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    reports = [tmp_path / f"{by}.json" for by in ("cell", "architecture_id")]
+    for report in reports:
+        code, _, errors = run_here(
+            *("t.csv", "--space", "spikenas_bench", "--proxies", "energy_nj", "--distinct", report.stem),
+            *("--predict", "--noise", "0", "--report", report, *SERIAL),
+        )
+        assert code == 0, errors
+    by_cell, by_architecture = (json.loads(report.read_text()) for report in reports)
+    assert (by_cell["facts"]["n_networks"], by_architecture["facts"]["n_networks"]) == (35, 30)
+    assert by_cell["predictions"] == by_architecture["predictions"]
+    assert by_cell["predictions"]
+
+
 def test_conditions_and_another_column_say_which_rows_and_networks_count(
     run_here: Run, table: Path, tmp_path: Path
 ) -> None:
@@ -354,6 +404,7 @@ def test_conditions_and_another_column_say_which_rows_and_networks_count(
         ("cell,test_acc\n003000,1\n020003,2\n", [], ["2 different networks are left; at least 3"]),
         ("good", ["--proxies", "rmd"], ["unknown objective 'rmd'", "did you mean 'rdm'"]),
         ("good", ["--proxies", f"default,{FITNESS}"], [f"--proxies names '{FITNESS}' twice"]),
+        ("good", ["--proxies", "rdm+rmd"], ["unknown objective 'rmd'", "did you mean 'rdm'"]),
         ("good", ["--space", "spikenas"], ["unknown space 'spikenas'", "did you mean 'spikenas_bench'"]),
         ("good", ["--space", "snasnet_forward"], ["row 1 of the table is not of space 'snasnet_forward'"]),
         ("good", ["--dataset", "cifr10"], ["data set 'cifr10'", "did you mean 'cifar10'"]),

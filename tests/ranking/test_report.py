@@ -27,8 +27,9 @@ def networks(n: int = 60, *, seed: int = 0) -> pd.DataFrame:
             "good": good,
             "coin": rng.normal(size=n),
             "n_trained": 1,
+            "architecture_id": [f"a{i}" for i in range(n)],
         },
-        index=pd.Index([f"a{i}" for i in range(n)], name="architecture_id"),
+        index=pd.Index([f"c{i}" for i in range(n)], name="cell"),
     )
 
 
@@ -80,6 +81,36 @@ def test_intervals_hold_the_figure_shrink_with_the_table_and_depend_on_the_seed_
     assert width[1] < width[0] / 3  # a sixteenfold table, a quarter of the width
     pd.testing.assert_frame_equal(correlations(networks(40), ["good"], seed=0), small)
     assert not correlations(networks(40), ["good"], seed=1).equals(small)
+
+
+def test_equals_of_one_architecture_say_nothing_new_and_do_not_narrow_an_interval() -> None:
+    table = networks(40)
+    twins = pd.concat([table] * 4, ignore_index=True)
+    strangers = twins.assign(architecture_id=[f"a{i}" for i in range(len(twins))])
+    widths = {}
+    for name, each in (("alone", table), ("twins", twins), ("strangers", strangers)):
+        row = one(correlations(each, ["good"], seed=0), "good", "all")
+        widths[name] = row["tau_b_high"] - row["tau_b_low"]
+    assert widths["twins"] == pytest.approx(widths["alone"], rel=0.2)
+    assert widths["strangers"] < widths["alone"] / 1.5
+
+
+def test_the_first_score_is_compared_with_each_other_pair_by_pair() -> None:
+    table = networks(200).assign(
+        nearly=lambda t: t["good"] + 0.05 * np.random.default_rng(1).normal(size=len(t))
+    )
+    found = correlations(table, ["good", "nearly", "coin"], seed=0)
+    first, nearly, coin = (one(found, name, "all") for name in ("good", "nearly", "coin"))
+    assert first["lead"] == first["lead_low"] == first["lead_high"] == 0.0
+    assert coin["lead"] == pytest.approx(first["tau"] - coin["tau"])
+    assert 0 < coin["lead_low"] < coin["lead"] < coin["lead_high"]
+    # What both have in common is no part of the difference.
+    assert nearly["lead_high"] - nearly["lead_low"] < (nearly["tau_high"] - nearly["tau_low"]) / 3
+    report = Report(found, choices(table, ["good"], seed=0), facts(table))
+    assert [row[0] for row in report.lead_cells()] == ["good above", "nearly", "coin"]
+    assert (
+        report.lead_cells()[2][1] == f"{coin['lead']:.2f} [{coin['lead_low']:.2f}, {coin['lead_high']:.2f}]"
+    )
 
 
 def test_networks_without_a_value_are_left_out_for_that_score_alone() -> None:

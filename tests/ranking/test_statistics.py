@@ -131,17 +131,27 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     for _ in range(200):
         x = rng.normal(size=60)
         y = x + rng.normal(size=60)  # correlation 1 / sqrt 2, tau 2 / pi asin of it: one half
-        weights = resamples(60, n_resamples=200, rng=rng)
+        weights = resamples(np.arange(60), n_resamples=200, rng=rng)
         low, high = interval(count_pairs(x, y, weights=weights).tau)
         covered.append(low <= 0.5 <= high)
     assert 0.88 < np.mean(covered) < 0.99
 
 
 def test_resamples_draw_as_many_networks_as_there_are_and_depend_on_the_seed_alone() -> None:
-    weights = resamples(7, n_resamples=5, rng=np.random.default_rng(4))
+    weights = resamples(np.arange(7), n_resamples=5, rng=np.random.default_rng(4))
     assert (weights.sum(1) == 7).all()
-    np.testing.assert_array_equal(weights, resamples(7, n_resamples=5, rng=np.random.default_rng(4)))
-    assert (weights != resamples(7, n_resamples=5, rng=np.random.default_rng(5))).any()
+    np.testing.assert_array_equal(
+        weights, resamples(np.arange(7), n_resamples=5, rng=np.random.default_rng(4))
+    )
+    assert (weights != resamples(np.arange(7), n_resamples=5, rng=np.random.default_rng(5))).any()
+
+
+def test_networks_of_one_architecture_are_drawn_together() -> None:
+    names = np.array(["a", "b", "a", "c"])
+    weights = resamples(names, n_resamples=50, rng=np.random.default_rng(4))
+    np.testing.assert_array_equal(weights[:, 0], weights[:, 2])
+    assert (weights[:, 0] != weights[:, 1]).any()
+    assert (weights[:, [0, 1, 3]].sum(1) == 3).all()
 
 
 def test_the_interval_of_nothing_is_undefined() -> None:
