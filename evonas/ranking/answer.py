@@ -63,8 +63,10 @@ def answer(
 def with_mergers(rows: pd.DataFrame, names: Sequence[str], *, of: Collection[str]) -> pd.DataFrame:
     """The rows with a column for each of `names` that is a merger by rank among the architectures `of`."""
     each = rows[rows[ID].isin(of)].drop_duplicates(ID).set_index(ID)
-    mergers = {name: rank_merge(each[[*parts([name])]]).to_dict() for name in names if PLUS in name}
-    return with_scores(rows, mergers)
+    mergers = {name: rank_merge(each[[*parts([name])]]) for name in names if PLUS in name}
+    return with_scores(
+        rows, {name: dict(zip(each.index, merged, strict=True)) for name, merged in mergers.items()}
+    )
 
 
 def _predictions(networks: Networks, known: pd.DataFrame, names: Sequence[str], *, seed: int) -> pd.DataFrame:
