@@ -12,8 +12,8 @@ averaged rates. A spike is charged for every synapse of its neuron, also where a
 step. Batch norm folds into the convolution before it; neuron updates, memory traffic and leakage are not
 counted.
 
-What is measured is the network at its first weights. Of 200 networks of SpikeNAS-Bench it orders the accumulates after
-training with Kendall's tau 0.79, at equal numbers of convolutions 0.74 (experiments/fitness/README.md).
+What is measured is the network at its first weights. Of 186 networks of SpikeNAS-Bench it orders the accumulates after
+training with Kendall's tau 0.77, at equal numbers of convolutions 0.70 (experiments/fitness/README.md).
 """
 
 from __future__ import annotations

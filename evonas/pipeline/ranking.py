@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+import evonas.evaluation.evaluator as evaluator
 import evonas.runs.config as run_config
 import evonas.runs.folder as run_folder
 from evonas.atomic import atomic_write
@@ -55,6 +58,11 @@ def rank(request: Request, config: Config, *, run_dir: Path | None, reporter: Re
         new_figure(request.figure)
     names = _names(request.proxies)
     proxies = tuple(name for name in parts(names) if name not in BASELINES)
+    both = [name for name in request.columns if name in (*proxies, *names, *BASELINES)]
+    if both:
+        raise ConfigError(
+            f"--columns names '{both[0]}', which is ranked as computed here; rename that column of the table"
+        )
     config = run_config.override(config, {"evolution.objectives": list(proxies) or None})
     dataset = load_data(config, reporter)
     config = fitted(config, dataset)
@@ -69,7 +77,10 @@ def rank(request: Request, config: Config, *, run_dir: Path | None, reporter: Re
     folder = RunFolder(run_dir or _folder(config, dataset, settings))
     _refuse_foreign(folder.path, settings)
     folder.path.mkdir(parents=True, exist_ok=True)
-    sources = {name: source_digest(OBJECTIVES.get(name).value.__module__) for name in proxies}
+    sources = {
+        name: source_digest(OBJECTIVES.get(name).value.__module__, alone=evaluator.__name__)
+        for name in proxies
+    }
     scoring, seed = _Scoring(config, problem, networks.genomes, sources), config.evolution.seed
     with run_folder.locked(folder), ScoreLog(folder.path / SCORES) as log:
         atomic_write(folder.path / SETTINGS, (json.dumps(settings, indent=1) + "\n").encode())
@@ -86,11 +97,16 @@ def _names(names: Sequence[str]) -> tuple[str, ...]:
     """The names with the engine's fitness for `default`; those of baselines alone are left out, they are always told.
 
     Raises:
-        ConfigError: a name twice.
+        ConfigError: a name twice, or the same parts merged twice.
         UnknownNameError: a name that no objective has.
     """
     resolved = tuple(PLUS.join(map(_known_name, name.split(PLUS))) for name in names)
-    twice = [name for name in resolved if resolved.count(name) > 1]
+    meant = [sorted(name.split(PLUS)) for name in resolved]
+    twice = [
+        name
+        for name, of in zip(resolved, meant, strict=True)
+        if meant.count(of) > 1 or len(set(of)) < len(of)
+    ]
     if twice:
         raise ConfigError(f"--proxies names '{twice[0]}' twice ('{DEFAULT}' is '{FITNESS}'); name it once")
     return tuple(name for name in resolved if name not in BASELINES)
@@ -192,22 +208,23 @@ class _Scoring:
     def _found(
         self, architecture_ids: Sequence[str], unfinished: Mapping[str, str], *, seed: int, log: ScoreLog
     ) -> Scores:
-        values, core_seconds, reasons = {}, 0.0, dict(unfinished)
+        values, core_seconds, reasons = {}, list[float](), dict(unfinished)
         for i in architecture_ids:
             known = self._known(i, seed=seed, log=log)
             values[i] = {name: scored.values[name] for name, scored in known.items()}
             for scored in {id(scored): scored for scored in known.values()}.values():
-                core_seconds += scored.core_seconds
-                if scored.reason:
+                if set(scored.values) == set(self.sources):
+                    core_seconds.append(scored.core_seconds)
+                if scored.reason and any(scored.values[name] is None for name in known):
                     reasons[i] = scored.reason
-        return Scores(values, core_seconds, reasons)
+        return Scores(values, fmean(core_seconds) if core_seconds else math.nan, reasons)
 
 
 def _work(n: int, to_do: Mapping[tuple[str, ...], Sequence[str]], *, seed: int) -> str:
     """What is to be done, in words."""
     text = f"{n} networks with the weights of seed {seed}"
-    parts = [f"{len(members)} to score by {', '.join(names)}" for names, members in to_do.items()]
-    return f"{text}: {'; '.join(parts) or 'all scores are there'}"
+    jobs = [f"{len(members)} to score by {', '.join(names)}" for names, members in to_do.items()]
+    return f"{text}: {'; '.join(jobs) or 'all scores are there'}"
 
 
 def _tell(report: Report, reporter: Reporter, *, title: str) -> None:

@@ -11,12 +11,15 @@ from pathlib import Path
 PACKAGES = ("evonas", "genomes")
 
 
-def source_digest(module: str) -> str:
+def source_digest(module: str, *, alone: str | None = None) -> str:
     """The first 64 bits of the SHA-256 of the code of `module` and of all it imports of these packages, in turn.
 
-    Comments, docstrings and layout are left out; of a module of another package only the name counts.
+    Of the module `alone` its own code counts, not what it imports. Comments, docstrings and layout are left out; of a
+    module of another package only the name counts.
     """
     found, waiting = dict[str, str](), [module]
+    if alone is not None:
+        found[alone] = _read(alone)[0]
     while waiting:
         name = waiting.pop()
         if name not in found:

@@ -39,7 +39,7 @@ from evonas.proxies.registry import PROXIES
 from evonas.rng import generator
 from evonas.snn.network import SpikingNetwork
 from evonas.snn.neurons import Simulate, State
-from evonas.snn.statistics import COUNTS, Statistic, health
+from evonas.snn.statistics import COUNTS, Statistic
 from evonas.snn.surrogates import Surrogate
 from genomes.architecture import Architecture
 from genomes.micro import Neuron
@@ -158,23 +158,19 @@ def damping(sigma: float) -> float:
     return 2.0 - sigma - 1.0 / sigma
 
 
-def _health(candidate: Candidate) -> dict[str, float]:
-    return health(candidate.measured(COUNTS), candidate.architecture.spiking)
-
-
 def _expressivity(candidate: Candidate) -> Measured:
-    return Measured(sum(candidate.measured(CHANNEL_ENTROPY).values()), _health(candidate))
+    return Measured(sum(candidate.measured(CHANNEL_ENTROPY).values()), candidate.health())
 
 
 def _progressivity(candidate: Candidate) -> Measured:
     entropy = candidate.measured(CHANNEL_ENTROPY)
     pairs = followers(candidate.architecture).items()
     gains = [entropy[block] - entropy[source] for block, sources in pairs for source in sources]
-    return Measured(min(gains, default=0.0), _health(candidate))
+    return Measured(min(gains, default=0.0), candidate.health())
 
 
 def _trainability(candidate: Candidate) -> Measured:
-    diagnostics = _health(candidate)  # of the pass that the batch norms take their statistics from
+    diagnostics = candidate.health()  # of the pass that the batch norms take their statistics from
     norms = jacobian_norms(
         candidate.network,
         candidate.inputs[:, :MOST_SAMPLES],

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evonas.errors import ConfigError
 from evonas.snn.network import Observer, SpikingNetwork
-from evonas.snn.statistics import Statistic
+from evonas.snn.statistics import COUNTS, Statistic, health
 from genomes.architecture import Architecture
 
 
@@ -127,6 +127,10 @@ class Candidate:
     def measured(self, statistic: Statistic) -> dict[int, Any]:
         """One of the declared statistics, by node."""
         return self._measurements[statistic]
+
+    def health(self) -> dict[str, float]:
+        """How its neurons fire in that pass (see `evonas.snn.statistics.health`); `COUNTS` must be declared."""
+        return health(self.measured(COUNTS), self.architecture.spiking)
 
     def once(self, measure: Callable[[Candidate], Found]) -> Found:
         """What `measure` finds about this candidate, computed the first time it is asked for."""

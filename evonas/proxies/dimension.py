@@ -16,7 +16,7 @@ from evonas.proxies.candidate import Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.rdm import effective_rank
 from evonas.proxies.registry import PROXIES
 from evonas.proxies.similarity import participation_ratio
-from evonas.snn.statistics import COUNTS, RATE_GRAM, TRAIN_GRAM, Gram, Statistic, health
+from evonas.snn.statistics import COUNTS, RATE_GRAM, TRAIN_GRAM, Gram, Statistic
 from genomes.architecture import Architecture
 
 
@@ -27,7 +27,7 @@ def _bounds(sample: Sequence[Architecture], stimulation: Stimulation) -> tuple[f
 def _register(name: str, source: str, statistic: Statistic, n_directions: Callable[[Gram], float]) -> None:
     def value(candidate: Candidate) -> Measured:
         found = [n_directions(gram) for gram in candidate.measured(statistic).values()]
-        diagnostics = health(candidate.measured(COUNTS), candidate.architecture.spiking)
+        diagnostics = candidate.health()
         return Measured(sum(found) / len(found), diagnostics)
 
     PROXIES.register(name, Proxy(name, source, _bounds, (statistic, COUNTS), value))

@@ -19,7 +19,7 @@ import torch
 from evonas.proxies.backward import weight_gradients
 from evonas.proxies.candidate import Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES
-from evonas.snn.statistics import COUNTS, health
+from evonas.snn.statistics import COUNTS
 from genomes.architecture import Architecture
 
 SOURCE = "Abdelfattah et al., ICLR 2021, arXiv 2101.08134"
@@ -35,7 +35,7 @@ def _register(name: str, *, labelled: bool) -> None:
             float(torch.linalg.vector_norm(gradient, dtype=torch.float64))
             for _, gradient in gradients.values()
         ]
-        return Measured(sum(norms), health(candidate.measured(COUNTS), candidate.architecture.spiking))
+        return Measured(sum(norms), candidate.health())
 
     PROXIES.register(name, Proxy(name, SOURCE, _bounds, (COUNTS,), value, scale="log10"))
 

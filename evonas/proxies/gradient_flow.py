@@ -31,7 +31,7 @@ from evonas.proxies.candidate import Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES
 from evonas.rng import generator
 from evonas.snn.network import SpikingNetwork
-from evonas.snn.statistics import COUNTS, health
+from evonas.snn.statistics import COUNTS
 from genomes.architecture import Architecture
 from genomes.operations import Convolution
 
@@ -94,7 +94,7 @@ def _value(candidate: Candidate) -> Measured:
         rng=generator(candidate.seed, "gradient directions"),
     )
     ratio = decades(list(norms.values()))
-    diagnostics = health(candidate.measured(COUNTS), candidate.architecture.spiking)
+    diagnostics = candidate.health()
     return Measured(-abs(ratio), diagnostics | {"gradient_decades": ratio})
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from evonas.proxies.backward import MOST_SAMPLES, input_gradient
 from evonas.proxies.candidate import MARGIN, Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES
-from evonas.snn.statistics import COUNTS, health
+from evonas.snn.statistics import COUNTS
 from genomes.architecture import Architecture
 
 SOURCE = "Mellor et al. 2020, arXiv 2006.04647v1; Abdelfattah et al., ICLR 2021, arXiv 2101.08134"
@@ -53,7 +53,7 @@ def spread(matrix: Tensor) -> float:
 
 def _value(candidate: Candidate) -> Measured:
     rows = input_gradient(candidate).transpose(0, 1).flatten(1)
-    diagnostics = health(candidate.measured(COUNTS), candidate.architecture.spiking)
+    diagnostics = candidate.health()
     return Measured(spread(correlation(rows)), diagnostics)
 
 

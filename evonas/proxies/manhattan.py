@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from evonas.proxies.candidate import Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES
 from evonas.proxies.sahd import FAR, NEAR, layer_sizes
-from evonas.snn.statistics import COUNTS, TRAIN_GRAM, Gram, health
+from evonas.snn.statistics import COUNTS, TRAIN_GRAM, Gram
 from genomes.architecture import Architecture
 
 SOURCE = "Pan et al. 2023, arXiv 2304.10749"
@@ -35,7 +35,7 @@ def summed_distance(gram: Gram) -> float:
 def _value(candidate: Candidate) -> Measured:
     layers = candidate.measured(TRAIN_GRAM).values()
     n_calls = len(layers) * candidate.time_steps
-    diagnostics = health(candidate.measured(COUNTS), candidate.architecture.spiking)
+    diagnostics = candidate.health()
     return Measured(sum(summed_distance(gram) for gram in layers) / n_calls, diagnostics)
 
 

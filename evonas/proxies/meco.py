@@ -25,7 +25,7 @@ from torch import Tensor
 from evonas.proxies.backward import MOST_SAMPLES, copied, listen
 from evonas.proxies.candidate import MARGIN, Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES
-from evonas.snn.statistics import COUNTS, Statistic, health
+from evonas.snn.statistics import COUNTS, Statistic
 from genomes.architecture import Architecture
 from genomes.operations import Convolution
 
@@ -68,12 +68,12 @@ def convolutions(architecture: Architecture) -> list[int]:
 
 
 def _of_currents(candidate: Candidate) -> Measured:
-    diagnostics = health(candidate.measured(COUNTS), candidate.architecture.spiking)
+    diagnostics = candidate.health()
     return Measured(sum(map(least_correlation, current_maps(candidate))), diagnostics)
 
 
 def _of_spikes(candidate: Candidate) -> Measured:
-    diagnostics = health(candidate.measured(COUNTS), candidate.architecture.spiking)
+    diagnostics = candidate.health()
     return Measured(sum(candidate.measured(LEAST_CORRELATION).values()), diagnostics)
 
 

@@ -1,4 +1,4 @@
-"""Representational dissimilarity matrices of spike responses: the default training-free fitness.
+"""Representational dissimilarity matrices of spike responses: the mean dissimilarity of stimuli as a fitness.
 
 Every spiking layer answers a fixed batch of B stimuli; its RDM holds the dissimilarity of each pair of answers
 (Kriegeskorte, Mur and Bandettini, Front. Syst. Neurosci. 2008, doi 10.3389/neuro.06.004.2008). The score is the mean
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from evonas.proxies.candidate import Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES
-from evonas.snn.statistics import COUNTS, RATE_GRAM, TRAIN_GRAM, Gram, Statistic, health
+from evonas.snn.statistics import COUNTS, RATE_GRAM, TRAIN_GRAM, Gram, Statistic
 from genomes.architecture import Architecture
 
 SOURCE = "Kriegeskorte et al. 2008, doi 10.3389/neuro.06.004.2008; as fitness after MSE-NAS, arXiv 2304.10749"
@@ -77,7 +77,7 @@ def _register(name: str, statistic: Statistic, distance: str) -> None:
         layers = list(candidate.measured(statistic).values())
         dissimilarity = [mean_dissimilarity(rdm(gram, distance)) for gram in layers]
         ranks = [effective_rank(gram) for gram in layers]
-        diagnostics = health(candidate.measured(COUNTS), candidate.architecture.spiking)
+        diagnostics = candidate.health()
         diagnostics["effective_rank"] = sum(ranks) / len(ranks)
         return Measured(sum(dissimilarity) / len(dissimilarity), diagnostics)
 

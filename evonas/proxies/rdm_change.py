@@ -24,7 +24,7 @@ from evonas.proxies.candidate import MARGIN, Candidate, Measured, Proxy, Stimula
 from evonas.proxies.rdm_geometry import spatial_layers
 from evonas.proxies.registry import PROXIES
 from evonas.proxies.similarity import angles, directions
-from evonas.snn.statistics import COUNTS, RATE_GRAM, TRAIN_GRAM, health
+from evonas.snn.statistics import COUNTS, RATE_GRAM, TRAIN_GRAM
 from genomes.architecture import INPUT, Architecture
 from genomes.operations import Zero
 
@@ -62,7 +62,7 @@ def _register(
     """`bounds` are those of networks of a number of layers of neurons."""
 
     def value(candidate: Candidate) -> Measured:
-        diagnostics = health(candidate.measured(COUNTS), candidate.architecture.spiking)
+        diagnostics = candidate.health()
         return Measured(read(candidate.architecture, candidate.once(between_layers)), diagnostics)
 
     def within(sample: Sequence[Architecture], stimulation: Stimulation) -> tuple[float, float]:

@@ -22,7 +22,7 @@ from evonas.proxies.candidate import Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.rdm import rdm
 from evonas.proxies.rdm_geometry import spatial_layers
 from evonas.proxies.registry import PROXIES
-from evonas.snn.statistics import COUNTS, RATE_GRAM, health
+from evonas.snn.statistics import COUNTS, RATE_GRAM
 from genomes.architecture import Architecture
 
 SOURCE = "Mur et al. 2013, doi 10.3389/fpsyg.2013.00128"
@@ -51,7 +51,7 @@ def _register(name: str, layers: slice) -> None:
             class_contrast(rdm(grams[node], "correlation"), candidate.labels)
             for node in spatial_layers(candidate.architecture)[layers]
         ]
-        diagnostics = health(candidate.measured(COUNTS), candidate.architecture.spiking)
+        diagnostics = candidate.health()
         return Measured(sum(found) / len(found), diagnostics)
 
     PROXIES.register(name, Proxy(name, SOURCE, _bounds, (RATE_GRAM, COUNTS), value))

@@ -44,7 +44,7 @@ from evonas.proxies.candidate import MARGIN, Candidate, Measured, Proxy, Stimula
 from evonas.proxies.registry import PROXIES
 from evonas.proxies.similarity import alignment, angles, directions, participation_ratio
 from evonas.rng import generator
-from evonas.snn.statistics import COUNTS, CURRENT_GRAM, RATE_GRAM, Statistic, health
+from evonas.snn.statistics import COUNTS, CURRENT_GRAM, RATE_GRAM, Statistic
 from genomes.architecture import Architecture
 from genomes.narrowing import narrowed
 from genomes.operations import Linear
@@ -138,11 +138,11 @@ def _scored(candidate: Candidate) -> list[Candidate]:
 
 
 def measure(candidate: Candidate) -> tuple[Geometry, dict[str, float]]:
-    """The ingredients of the score of a candidate, and what was seen beside them."""
+    """The ingredients of the score of a candidate, and how it fires, if it is itself among those that are scored."""
     scored = _scored(candidate)
     found = [geometry(one) for one in scored]
     mean = Geometry(*(_mean([getattr(one, field.name) for one in found]) for field in fields(Geometry)))
-    return mean, health(scored[0].measured(COUNTS), scored[0].architecture.spiking)
+    return mean, candidate.health() if candidate in scored else {}
 
 
 def _register(name: str, read: Callable[[Geometry], float]) -> None:

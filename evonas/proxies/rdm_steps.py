@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from evonas.proxies.candidate import Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.rdm import mean_dissimilarity, rdm
 from evonas.proxies.registry import PROXIES
-from evonas.snn.statistics import COUNTS, STEP_GRAMS, Gram, StepGrams, health
+from evonas.snn.statistics import COUNTS, STEP_GRAMS, Gram, StepGrams
 from genomes.architecture import Architecture
 
 SOURCE = "RDMs: Kriegeskorte et al. 2008, doi 10.3389/neuro.06.004.2008; over time steps: evonas"
@@ -40,7 +40,7 @@ def _register(
     def value(candidate: Candidate) -> Measured:
         layers = candidate.measured(STEP_GRAMS).values()
         found = [read(step_dissimilarity(steps, distance)) for steps in layers]
-        diagnostics = health(candidate.measured(COUNTS), candidate.architecture.spiking)
+        diagnostics = candidate.health()
         return Measured(sum(found) / len(found), diagnostics)
 
     def within(sample: Sequence[Architecture], stimulation: Stimulation) -> tuple[float, float]:

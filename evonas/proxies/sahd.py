@@ -30,7 +30,7 @@ from torch import Tensor
 
 from evonas.proxies.candidate import MARGIN, Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES
-from evonas.snn.statistics import COUNTS, STEP_GRAMS, StepGrams, health
+from evonas.snn.statistics import COUNTS, STEP_GRAMS, StepGrams
 from genomes.architecture import Architecture
 
 SAHD_SOURCE = "Kim et al., ECCV 2022, arXiv 2201.10355"
@@ -109,7 +109,7 @@ def _register(name: str, source: str, distance: Distance, *, grows: bool) -> Non
 
     def value(candidate: Candidate) -> Measured:
         found, n_singular = log_determinant(kernel(candidate.measured(STEP_GRAMS).values(), distance))
-        diagnostics = health(candidate.measured(COUNTS), candidate.architecture.spiking)
+        diagnostics = candidate.health()
         return Measured(found, diagnostics | {"singular_directions": float(n_singular)})
 
     PROXIES.register(name, Proxy(name, source, bounds, (STEP_GRAMS, COUNTS), value))

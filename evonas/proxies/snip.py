@@ -17,7 +17,7 @@ import torch
 from evonas.proxies.backward import weight_gradients
 from evonas.proxies.candidate import Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES
-from evonas.snn.statistics import COUNTS, health
+from evonas.snn.statistics import COUNTS
 from genomes.architecture import Architecture
 
 SOURCE = "Lee et al., ICLR 2019, arXiv 1810.02340"
@@ -32,7 +32,7 @@ def _register(name: str, *, labelled: bool) -> None:
         total = sum(
             float((weight * gradient).abs().sum(dtype=torch.float64)) for weight, gradient in gradients
         )
-        return Measured(total, health(candidate.measured(COUNTS), candidate.architecture.spiking))
+        return Measured(total, candidate.health())
 
     PROXIES.register(name, Proxy(name, SOURCE, _bounds, (COUNTS,), value, scale="log10"))
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from evonas.proxies.candidate import MARGIN, Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES
-from evonas.snn.statistics import COUNTS, Statistic, health
+from evonas.snn.statistics import COUNTS, Statistic
 from genomes.architecture import Architecture
 
 SOURCE = "Peng et al., ICLR 2024, arXiv 2403.04161"
@@ -42,7 +42,7 @@ PATTERNS = Statistic(patterns, spiking_only=True)
 
 def _value(candidate: Candidate) -> Measured:
     layers = list(candidate.measured(PATTERNS).values())
-    diagnostics = health(candidate.measured(COUNTS), candidate.architecture.spiking)
+    diagnostics = candidate.health()
     return Measured(float(len(torch.cat(layers).unique())), diagnostics)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from evonas.proxies.candidate import Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES
-from evonas.snn.statistics import COUNTS, Statistic, health
+from evonas.snn.statistics import COUNTS, Statistic
 from genomes.architecture import Architecture
 
 SOURCE = "Strong et al. 1998, doi 10.1103/PhysRevLett.80.197"
@@ -48,7 +48,7 @@ TRAIN_ENTROPY = Statistic(train_entropy, spiking_only=True)
 
 def _value(candidate: Candidate) -> Measured:
     layers = candidate.measured(TRAIN_ENTROPY).values()
-    diagnostics = health(candidate.measured(COUNTS), candidate.architecture.spiking)
+    diagnostics = candidate.health()
     return Measured(sum(layers) / len(layers), diagnostics)
 
 

@@ -26,7 +26,7 @@ from evonas.proxies.candidate import MARGIN, Candidate, Measured, Proxy, Stimula
 from evonas.proxies.registry import PROXIES
 from evonas.rng import generator
 from evonas.snn.network import SpikingNetwork
-from evonas.snn.statistics import COUNTS, health
+from evonas.snn.statistics import COUNTS
 from evonas.snn.synapses import EPSILON, BatchNorm
 from genomes.architecture import Architecture
 
@@ -74,7 +74,7 @@ def _value(candidate: Candidate) -> Measured:
         time_steps=candidate.time_steps,
         rng=generator(candidate.seed, "zen inputs"),
     )
-    return Measured(found, health(candidate.measured(COUNTS), candidate.architecture.spiking))
+    return Measured(found, candidate.health())
 
 
 def _bounds(sample: Sequence[Architecture], stimulation: Stimulation) -> tuple[float, float]:

@@ -25,7 +25,7 @@ from evonas.errors import ConfigError
 from evonas.proxies.backward import MOST_SAMPLES, weight_gradients
 from evonas.proxies.candidate import MARGIN, Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES
-from evonas.snn.statistics import COUNTS, health
+from evonas.snn.statistics import COUNTS
 from genomes.architecture import Architecture
 
 SOURCE = "Li et al., ICLR 2023, arXiv 2301.11300"
@@ -53,7 +53,7 @@ def _register(name: str, *, labelled: bool) -> None:
             for start in (0, half)
         ]
         layers = (torch.stack([batch[layer][1] for batch in batches]) for layer in batches[0])
-        diagnostics = health(candidate.measured(COUNTS), candidate.architecture.spiking)
+        diagnostics = candidate.health()
         return Measured(inverse_variation(layers), diagnostics)
 
     PROXIES.register(name, Proxy(name, SOURCE, _bounds, (COUNTS,), value))

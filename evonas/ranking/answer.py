@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -26,12 +26,11 @@ def answer(
         ConfigError: the picture cannot be drawn.
         OSError: a file cannot be written.
     """
-    by_name = {
-        name: {i: of.get(name) for i, of in scores.values.items()}
-        for name in parts(names)
-        if name not in BASELINES
+    found_first, found_again = (scored(networks, of, names) for of in (scores, again))
+    columns = {
+        str(name): dict(zip(column.index, column, strict=True)) for name, column in found_first.items()
     }
-    rows = with_mergers(with_scores(networks.rows, by_name), names, of=set(scores.values))
+    rows = with_scores(networks.rows, columns)
     ranked = list(dict.fromkeys([*names, *BASELINES, *request.columns]))
     if request.csv is not None:
         atomic_write(request.csv, answers(rows, ranked).to_csv(index=False).encode())
@@ -45,10 +44,10 @@ def answer(
             **facts_of(found, known, seed=seed),
             "n_disconnected": networks.n_disconnected,
             "n_architectures": n,
-            "core_seconds_per_network": scores.core_seconds / n,
-            "seed_tau": {name: tau_between(scores.values, again.values, name=name) for name in names},
+            "core_seconds_per_network": scores.core_seconds,
+            "seed_tau": {name: tau_between(found_first[name], found_again[name]) for name in names},
             "n_seed_tau": len(again.values),
-            "n_failed": {name: sum(value is None for value in of.values()) for name, of in by_name.items()},
+            "n_failed": {name: int(found_first[name].isna().sum()) for name in names},
             "reasons": dict(scores.reasons),
         },
         predictions=_predictions(networks, known, names, seed=seed) if request.predict else None,
@@ -60,13 +59,15 @@ def answer(
     return report
 
 
-def with_mergers(rows: pd.DataFrame, names: Sequence[str], *, of: Collection[str]) -> pd.DataFrame:
-    """The rows with a column for each of `names` that is a merger by rank among the architectures `of`."""
-    each = rows[rows[ID].isin(of)].drop_duplicates(ID).set_index(ID)
-    mergers = {name: rank_merge(each[[*parts([name])]]) for name in names if PLUS in name}
-    return with_scores(
-        rows, {name: dict(zip(each.index, merged, strict=True)) for name, merged in mergers.items()}
-    )
+def scored(networks: Networks, scores: Scores, names: Sequence[str]) -> pd.DataFrame:
+    """A row for each scored architecture: the proxies among `names` and their parts, and what merges these by rank."""
+    each = networks.rows.drop_duplicates(ID).set_index(ID).loc[[*scores.values]]
+    singles = [name for name in parts(names) if name not in BASELINES]
+    columns = {name: [of.get(name) for of in scores.values.values()] for name in singles}
+    found = pd.DataFrame(columns, index=each.index, dtype=float)
+    known = found.join(each[[*BASELINES]])
+    mergers = {name: rank_merge(known[[*parts([name])]]) for name in names if PLUS in name}
+    return found.assign(**mergers)
 
 
 def _predictions(networks: Networks, known: pd.DataFrame, names: Sequence[str], *, seed: int) -> pd.DataFrame:

@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.linear_model import RidgeCV
 
-from evonas.ranking.statistics import Array, count_pairs
+from evonas.ranking.statistics import Array, three_taus
 from evonas.ranking.table import ACCURACY
 from evonas.rng import generator
 from genomes.architecture import INPUT, Architecture
@@ -79,7 +78,7 @@ def feature_table(architectures: Sequence[Architecture]) -> pd.DataFrame:
     return pd.DataFrame([features(architecture) for architecture in architectures]).fillna(0.0)
 
 
-def _normal_scores(values: Array) -> Array:
+def normal_scores(values: Array) -> Array:
     """The values by rank, as quantiles of a normal distribution; equal ones stay equal, undefined ones lie at 0."""
     known = np.isfinite(values)
     found = np.zeros(len(values))
@@ -123,7 +122,7 @@ def predictions(
     """
     accuracies = networks[ACCURACY].to_numpy(float)
     chains = networks["chain_length"].to_numpy(float)
-    seen = np.column_stack([_normal_scores(inputs[name].to_numpy(float)) for name in inputs.columns])
+    seen = np.column_stack([normal_scores(inputs[name].to_numpy(float)) for name in inputs.columns])
     spread = seen.std(0)
     seen = (seen - seen.mean(0)) / np.where(spread > 0, spread, 1.0)
     is_first = inputs.columns == first
@@ -134,15 +133,13 @@ def predictions(
             taught, rest = order[:k], order[k:]
             for name, (make, lead) in MODELS.items():
                 shown = seen * np.where(is_first, lead, 1.0)
-                guess = _taught(make(), shown[taught], _normal_scores(accuracies[taught])).predict(
-                    shown[rest]
-                )
+                guess = _taught(make(), shown[taught], normal_scores(accuracies[taught])).predict(shown[rest])
                 rows.append(
                     {
                         "model": name,
                         "k": k,
                         "draw": draw,
-                        **_taus(guess, accuracies[rest], chains[rest]),
+                        **three_taus(guess, accuracies[rest], chains[rest]),
                     }
                 )
     return pd.DataFrame(rows, columns=["model", "k", "draw", "all", "better half", "equal chain length"])
@@ -153,13 +150,3 @@ def _taught(model: Any, seen: Array, targets: Array) -> Any:
         # A scale at the end of its range is an answer too.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(seen, targets)
-
-
-def _taus(guess: Array, accuracies: Array, chains: NDArray[np.float64]) -> dict[str, float]:
-    half = accuracies >= np.median(accuracies)
-    pairs = {
-        "all": count_pairs(guess, accuracies),
-        "better half": count_pairs(guess[half], accuracies[half]),
-        "equal chain length": count_pairs(guess, accuracies, groups=chains),
-    }
-    return {name: float(found.tau[0]) for name, found in pairs.items()}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from evonas.ranking.statistics import (
     Array,
+    Pairs,
     ceiling,
     count_pairs,
     draws,
@@ -88,7 +89,7 @@ class Report:
         header = [
             "score",
             *(f"regret of best {k}" if k > 1 else "regret of best" for k in TOP),
-            f"best of {self.facts['draw_size']}",
+            f"best of {self.facts['draw_size']} +- sd of draws",
             "tau between seeds",
         ]
         noise = self.facts["seed_tau"]
@@ -133,7 +134,7 @@ class Report:
                 f" {facts['deviation']:.2f}; the true accuracies would reach tau {_two(facts['ceiling'])},"
                 f" in the better half {_two(facts['ceiling_better_half'])}"
             )
-        if facts["core_seconds_per_network"]:
+        if math.isfinite(facts["core_seconds_per_network"]):
             lines.append(f"scoring took {facts['core_seconds_per_network']:.2f} core-seconds a network")
         if self.predictions is not None and self.predictions.empty:
             lines.append("too few networks to train some and order the rest")
@@ -179,33 +180,43 @@ def correlations(
     """The rank correlation of the columns `names` with the accuracies of `networks` (one row each, see `distinct`).
 
     Columns: score, subset, n, tau (ties at random), tau_low, tau_high, tau_b, tau_b_low, tau_b_high, spearman (none at
-    equal chain length); lead, lead_low, lead_high, how far the tau of the first of `names` is above. Intervals are of
-    95 %, from resamples of architectures: networks of one architecture stay together, and the resamples are the same
-    for all scores. A network without a value is left out for that score. The better half lies at or above the median
-    accuracy, the top decile at or above the nine-tenths quantile; a resample keeps these bounds.
+    equal chain length); lead, lead_low, lead_high, how far the tau of the first of `names` is above, over the networks
+    that have both. Intervals are of 95 %, from resamples of architectures: networks of one architecture stay together,
+    and the resamples are the same for all scores. A network without a value is left out for that score. The better
+    half lies at or above the median accuracy, the top decile at or above the nine-tenths quantile; a resample keeps
+    these bounds.
     """
     accuracies = networks[ACCURACY].to_numpy(float)
     chains = networks["chain_length"].to_numpy(float)
     drawn = resamples(networks[ID].to_numpy(str), n_resamples=n_resamples, rng=generator(seed, "bootstrap"))
     weights = np.vstack([np.ones(len(networks)), drawn])  # the table itself, then its resamples
-    taus_of_first: dict[str, Array] = {}
+
+    def pairs(scores: Array, members: NDArray[np.bool_], groups: Array | None) -> Pairs:
+        within = None if groups is None else groups[members]
+        return count_pairs(scores[members], accuracies[members], groups=within, weights=weights[:, members])
+
+    first = networks[names[0]].to_numpy(float)
+    of_first: dict[tuple[str, bytes], Array] = {}
     rows = []
     for name in names:
         scores = networks[name].to_numpy(float)
         for subset, members, groups in _subsets(accuracies, chains):
             inside = members & np.isfinite(scores)
+            found = pairs(scores, inside, groups)
+            both = inside & np.isfinite(first)  # to compare is fair over the same networks alone
+            key = subset, both.tobytes()
+            if key not in of_first:
+                of_first[key] = pairs(first, both, groups).tau
+            here = found if (both == inside).all() else pairs(scores, both, groups)
             x, y = scores[inside], accuracies[inside]
-            within = None if groups is None else groups[inside]
-            pairs = count_pairs(x, y, groups=within, weights=weights[:, inside])
-            lead = taus_of_first.setdefault(subset, pairs.tau) - pairs.tau
             rows.append(
                 {
                     "score": name,
                     "subset": subset,
                     "n": len(x),
-                    **_with_ends("tau", pairs.tau),
-                    **_with_ends("tau_b", pairs.tau_b),
-                    **_with_ends("lead", lead),
+                    **_with_ends("tau", found.tau),
+                    **_with_ends("tau_b", found.tau_b),
+                    **_with_ends("lead", of_first[key] - here.tau),
                     "spearman": spearman(x, y) if groups is None and len(x) > 1 else math.nan,
                 }
             )
@@ -232,13 +243,17 @@ def choices(networks: pd.DataFrame, names: Sequence[str], *, seed: int) -> pd.Da
 
     Columns: score, regret_1, regret_10, regret_50 (see `regret`), best_of and best_of_sd: mean and standard deviation
     of the accuracy of the one chosen in each of `N_DRAWS` draws, the same draws for every score. Networks without a
-    value are not chosen.
+    value are not chosen, and a score that has none at all has no figures.
     """
     accuracies = networks[ACCURACY].to_numpy(float)
     drawn = _drawn(len(networks), seed=seed)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in names:
-        scores = np.nan_to_num(networks[name].to_numpy(float), nan=-np.inf)
+        scores = networks[name].to_numpy(float)
+        if not np.isfinite(scores).any():
+            rows.append({"score": name})
+            continue
+        scores = np.nan_to_num(scores, nan=-np.inf)
         chosen = picks(scores, accuracies, drawn=drawn)
         rows.append(
             {
@@ -248,7 +263,8 @@ def choices(networks: pd.DataFrame, names: Sequence[str], *, seed: int) -> pd.Da
                 "best_of_sd": float(chosen.std()),
             }
         )
-    return pd.DataFrame(rows)
+    columns = ["score", *(f"regret_{k}" for k in TOP), "best_of", "best_of_sd"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _drawn(n: int, *, seed: int) -> NDArray[np.intp]:
@@ -284,13 +300,7 @@ def facts_of(networks: pd.DataFrame, rows: pd.DataFrame, *, seed: int) -> dict[s
     }
 
 
-def tau_between(
-    first: Mapping[str, Mapping[str, float | None]],
-    second: Mapping[str, Mapping[str, float | None]],
-    *,
-    name: str,
-) -> float:
-    """Kendall's tau (ties at random) between two scorings by `name` of the architectures in both; NaN below two."""
-    pairs = [(first[i].get(name), second[i].get(name)) for i in second if i in first]
-    both = np.array([pair for pair in pairs if None not in pair], dtype=np.float64).reshape(-1, 2)
+def tau_between(first: pd.Series[float], second: pd.Series[float]) -> float:
+    """Kendall's tau (ties at random) between two scorings of the architectures that both have; NaN below two."""
+    both = pd.concat([first, second], axis=1, join="inner").dropna().to_numpy(float)
     return float(count_pairs(both[:, 0], both[:, 1]).tau[0]) if len(both) > 1 else math.nan

@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Scored:
-    """What one evaluation found of an architecture with the first weights of `seed`.
+    """What one evaluation found of an architecture with the first weights of `seed`, in `core_seconds`.
 
     `values` are by proxy, None where it failed for the `reason`; `sources` say which code computed each.
     """
@@ -32,8 +32,8 @@ class Scored:
 class Scores:
     """The scores of some networks with the same seed: by architecture and proxy, None where a proxy failed.
 
-    `core_seconds` is what all evaluations that they come from took; `reasons` say by architecture why something has no
-    value.
+    `core_seconds` is what an evaluation took in the mean, of those by just these proxies; NaN for none. `reasons` say
+    by architecture why something has no value.
     """
 
     values: Mapping[str, Mapping[str, float | None]]

@@ -100,6 +100,17 @@ def _ratio(one: Array, other: Array) -> Array:
     return np.asarray(np.divide(one, other, out=np.full(len(one), np.nan), where=other > 0))
 
 
+def three_taus(scores: Array, accuracies: Array, chains: Array) -> dict[str, float]:
+    """Kendall's tau (ties at random) over all, over their better half by accuracy, within equal chain length."""
+    half = accuracies >= np.median(accuracies)
+    found = {
+        "all": count_pairs(scores, accuracies),
+        "better half": count_pairs(scores[half], accuracies[half]),
+        "equal chain length": count_pairs(scores, accuracies, groups=chains),
+    }
+    return {name: float(pairs.tau[0]) for name, pairs in found.items()}
+
+
 def spearman(scores: Array, accuracies: Array) -> float:
     """Spearman's rank correlation, equal values at their mean rank; NaN where all are equal."""
     ranks = np.stack([rankdata(scores), rankdata(accuracies)])

@@ -142,8 +142,11 @@ def _read_process(path: Path) -> dict[str, Any]:
             _entry(text, name)
             for name in ("architecture id", "model parameters", "test accuracy", "firing rate of layers")
         )
-        header, *log = re.findall(r"^(?:epoch|\d[\d.]*),.*$", text, flags=re.MULTILINE)
-        column = [name.strip() for name in header.split(",")].index("val_acc")
+        header, *log = re.findall(r"^(?:epoch|\d[\d.]*),.*$", text, flags=re.MULTILINE) or [""]
+        names = [name.strip() for name in header.split(",")]
+        if "val_acc" not in names or not log:
+            raise ValueError("no epoch with 'val_acc'")
+        column = names.index("val_acc")
         validation = [float(line.split(",")[column]) for line in log]
         if int(number) != int(path.parent.name):
             raise ValueError(f"it is of architecture {number}")
@@ -219,6 +222,7 @@ def recognised(table: pd.DataFrame, space: Space[Any]) -> Networks:
             continue
         try:
             genome = _genome(text, column, space)
+            architecture = space.decode(genome)
         except DisconnectedError:
             ids[text] = ""
             continue
@@ -226,7 +230,6 @@ def recognised(table: pd.DataFrame, space: Space[Any]) -> Networks:
             raise DataError(
                 f"row {number} of the table is not of space '{space.name}': {' '.join(str(error).split())}"
             ) from None
-        architecture = space.decode(genome)
         ids[text] = architecture.id
         genomes.setdefault(architecture.id, genome)
         architectures[architecture.id] = architecture
@@ -244,7 +247,11 @@ def _genome(text: str, column: str, space: Space[Any]) -> Any:
     if column == "cell":
         return space.from_text(text)
     # Not checked against the options of the space: those of a data set's preset narrow a search, not a table.
-    return space.from_dict(json.loads(text))
+    try:
+        record = json.loads(text)
+    except ValueError:
+        raise ValueError("its genome is not JSON") from None
+    return space.from_dict(record)
 
 
 def with_scores(rows: pd.DataFrame, scores: Mapping[str, Mapping[str, float | None]]) -> pd.DataFrame:

@@ -213,8 +213,10 @@ class PlainReporter:
             self.line(f"scored {n_done}/{n_total}  {n_done / max(seconds, 1e-9):.1f}/s  left {clock(left)}")
 
     def table(self, cells: Sequence[Sequence[str]], *, title: str) -> None:
-        """Print a table, its header first."""
+        """Print a table below its title, its header first."""
         self.close()
+        self.line("")
+        self.line(title)
         for text in aligned(cells):
             self.line(text)
 

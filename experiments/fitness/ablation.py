@@ -15,7 +15,7 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-from fit_weights import WEIGHTS, fit, read
+from fit_weights import N_ARCHITECTURES, WEIGHTS, by_architecture, fit, read
 
 from evonas.ranking import correlations
 from evonas.ranking.table import ACCURACY, ID
@@ -30,13 +30,13 @@ def main() -> None:
     parser.add_argument("dev", type=Path, metavar="DEV_OUT.csv")
     parser.add_argument("confirm", type=Path, metavar="CONFIRM_OUT.csv")
     paths = parser.parse_args()
-    dev, confirm = read(paths.dev), read(paths.confirm)
+    taught, confirm = by_architecture(read(paths.dev))[:N_ARCHITECTURES], read(paths.confirm)
     columns = dict.fromkeys((ID, "rdm_geometry", "chain_length", *WEIGHTS), "first")
     networks = confirm.groupby("live").agg({**columns, ACCURACY: "mean"})
     scores = {"the score": networks["rdm_geometry"]}
     for left_out in ((), *((name,) for name in WEIGHTS), RDM):
         kept = [name for name in WEIGHTS if name not in left_out]
-        scores[f"without {', '.join(left_out) or 'nothing'}"] = networks[kept] @ fit(dev, kept)
+        scores[f"without {', '.join(left_out) or 'nothing'}"] = networks[kept] @ fit(taught, kept)
     scores["depth alone"] = networks["depth"]
     found = correlations(networks.join(pd.DataFrame(scores)), list(scores), seed=0)
     print(f"{len(networks)} live cells, {networks[ID].nunique()} architectures")

@@ -7,9 +7,10 @@
 The column `firing_rates` of TABLE has the trained rate of each layer: six edges of the first cell, six of the second
 (-1 where an edge has no neurons), the layer before the reduction, the last one before the pooling, and two of the head,
 which are left out. That order is read off the table (a layer that nothing drives has rate 0, an output layer of ten
-classes 0.1). From the rates follow, as the engine defines both, the mean over neurons and the accumulates of a step;
-multiply-accumulates do not depend on them. Rank correlations are Kendall's tau over architectures with ties at random,
-in all pairs and in pairs of networks with equally many convolutions.
+classes 0.1). Edges on no way from the input of a cell to its output fire too, in a quarter of the rows; the engine cuts
+them, and their rates do not count. From the others follow, as the engine defines both, the mean over neurons and the
+accumulates of a step; multiply-accumulates do not depend on them. Rank correlations are Kendall's tau over
+architectures with ties at random, in all pairs and in pairs of networks with equally many convolutions.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from split import live_code
 
 from evonas.ranking.statistics import count_pairs, interval, resamples
 from evonas.ranking.table import ID
@@ -31,10 +33,11 @@ FAN_OUT = np.array([9 * 128] * 6 + [9 * 256] * 6 + [9 * 256, 0])
 """Accumulates that one spike causes, borders apart: 3 x 3 convolutions. What is pooled first is no longer a spike."""
 
 
-def trained(rates: str) -> tuple[float, float]:
+def trained(cell: str, rates: str) -> tuple[float, float]:
     """Mean firing rate over neurons, and accumulates of one time step, of a network by its column `firing_rates`."""
     found = np.array([float(rate) for rate in rates.split(";")])[: len(NEURONS)]
-    there = found >= 0
+    live = [code != "0" for code in live_code(cell)]
+    there = (found >= 0) & np.array([*live, *live, True, True])
     spikes = np.where(there, found, 0.0) * NEURONS
     return float(spikes.sum() / NEURONS[there].sum()), float(spikes @ FAN_OUT)
 
@@ -49,7 +52,7 @@ def main() -> None:
     table = pd.read_csv(paths.table, dtype={"cell": str})
     rates = table[table["epochs"] == 100].drop_duplicates("cell").set_index("cell")["firing_rates"]
     rows = rows[rows["cell"].isin(rates.index)]
-    after = [trained(text) for text in rates.loc[rows["cell"]]]
+    after = [trained(cell, rates.loc[cell]) for cell in rows["cell"]]
     rows = rows.assign(rate_after=[rate for rate, _ in after], accumulates_after=[sum_ for _, sum_ in after])
     columns = ["energy_nj", "firing_rate", "rate_after", "accumulates_after", "live_convolutions"]
     networks = rows.groupby(ID)[columns].mean()

@@ -20,6 +20,7 @@ import pandas as pd
 from split import live_code
 
 from evonas.proxies.rdm_geometry import Geometry
+from evonas.ranking.table import ACCURACY, ID
 
 N_ARCHITECTURES = 200
 PENALTY = 2.0
@@ -44,16 +45,19 @@ def read(path: Path) -> pd.DataFrame:
     return rows.assign(live=rows["cell"].map(live_code), **found, depth=rest / WEIGHTS["depth"])
 
 
-def fit(rows: pd.DataFrame, names: Sequence[str] = tuple(WEIGHTS)) -> np.ndarray:
-    """The weights of the ingredients `names`, taught with the first architectures of `rows` (see `read`)."""
-    networks = rows.groupby("architecture_id").agg(
-        {**dict.fromkeys(names, "first"), "test_acc": "mean", "live": "min"}
-    )
+def by_architecture(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row for each architecture of `rows` (see `read`), in the order in which they are taught."""
+    columns = dict.fromkeys(rows.select_dtypes("number").columns, "first")
+    networks = rows.groupby(ID).agg({**columns, ACCURACY: "mean", "live": "min"})
     keys = networks["live"].map(lambda code: hashlib.sha256(code.encode()).hexdigest())
-    taught = networks.loc[keys.sort_values().index[:N_ARCHITECTURES]]
+    return networks.loc[keys.sort_values().index]
+
+
+def fit(taught: pd.DataFrame, names: Sequence[str] = tuple(WEIGHTS)) -> np.ndarray:
+    """The weights of the columns `names`, from the accuracies of the architectures `taught`."""
     spread = taught[[*names]].std().to_numpy()
     x = (taught[[*names]] - taught[[*names]].mean()).to_numpy() / spread
-    y = taught["test_acc"].clip(lower=LEAST_ACCURACY).to_numpy()
+    y = taught[ACCURACY].clip(lower=LEAST_ACCURACY).to_numpy()
     return np.linalg.solve(x.T @ x + PENALTY * np.eye(len(names)), x.T @ (y - y.mean())) / spread
 
 
@@ -61,7 +65,7 @@ def main() -> None:
     """Print the weights, scaled so that alignment has the one that it has in the score."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("scores", type=Path, metavar="OUT.csv")
-    weights = fit(read(parser.parse_args().scores))
+    weights = fit(by_architecture(read(parser.parse_args().scores))[:N_ARCHITECTURES])
     for (name, there), weight in zip(
         WEIGHTS.items(), weights * WEIGHTS["alignment"] / weights[0], strict=True
     ):

@@ -207,9 +207,14 @@ def _held(path: Path, begun_with: dict[str, Any]) -> Iterator[None]:
     """Hold the table for this process; `path` is its record, written when the table is begun.
 
     Raises:
-        RunError: the table was begun with other settings, or another process is at work on it.
+        RunError: the table was begun with other settings or versions, has no record, or another process is at work on
+            it.
     """
     if not path.is_file():
+        if path.with_suffix(".csv").exists():
+            raise RunError(
+                f"{path} is not there, which says what the table was made with; choose another --out"
+            )
         atomic_write(path, (json.dumps(begun_with, indent=1) + "\n").encode())
     with path.open() as file:
         try:
@@ -218,13 +223,18 @@ def _held(path: Path, begun_with: dict[str, Any]) -> Iterator[None]:
             raise RunError(
                 f"another process is at work on the table of {path}; wait for it or stop it first"
             ) from None
-        was = json.load(file)["settings"]
-        if changed := run_config.difference(was, begun_with["settings"]):
+        if changed := run_config.difference(_decisive(json.load(file)), _decisive(begun_with)):
             raise RunError(
                 f"{path}: the table was begun with other settings: {'; '.join(changed)}; change them back or choose"
                 " another --out"
             )
         yield
+
+
+def _decisive(record: dict[str, Any]) -> dict[str, Any]:
+    """What of a record must be as it was for rows to belong together, by name."""
+    versions = {name: value for name, value in record.items() if name not in ("settings", "commit")}
+    return {**record["settings"], **versions}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -183,7 +183,7 @@ def test_another_batch_seed_or_code_is_scored_anew(
     _, output, _ = run_here(*arguments, "--set", "evaluation.batch=12", "--csv", outs[2])
     assert scored(output) == ["8 to score by rdm", "all scores are there"]
     assert len(list((tmp_path / "runs").iterdir())) == 2
-    monkeypatch.setattr("evonas.pipeline.ranking.source_digest", lambda module: "another")
+    monkeypatch.setattr("evonas.pipeline.ranking.source_digest", lambda module, alone: "another")
     _, output, _ = run_here(*arguments, "--csv", outs[3])
     assert scored(output) == ["8 to score by rdm", "all scores are there"]
     values = [read(out)["rdm"] for out in outs]
@@ -228,6 +228,24 @@ def test_ctrl_c_is_answered_with_the_command_that_goes_on(
     assert f"rank {table} --space spikenas_bench --proxies rdm" in errors
     code, output, _ = run_here(*arguments)
     assert (code, scored(output)[0]) == (0, "6 to score by rdm")
+
+
+def test_what_another_proxy_cost_or_why_it_failed_is_not_told_of_one(
+    run_here: Run, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def value(candidate: Candidate) -> Measured:
+        raise ValueError("cannot be measured")
+
+    monkeypatch.setitem(OBJECTIVES._parts, "swap", replace(OBJECTIVES.get("swap"), value=value))
+    arguments = (table, "--space", "spikenas_bench", "--noise", "0", "--report", tmp_path / "r.json", *SERIAL)
+    _, output, _ = run_here(*arguments, "--proxies", "rdm,swap")
+    cost = json.loads((tmp_path / "r.json").read_text())["facts"]["core_seconds_per_network"]
+    assert 0 < cost < 5
+    assert f"scoring took {cost:.2f} core-seconds a network" in output
+    _, output, _ = run_here(*arguments, "--proxies", "rdm")
+    assert scored(output)[0] == "all scores are there"
+    assert "core-seconds" not in output
+    assert "because" not in output
 
 
 def test_a_proxy_that_fails_for_some_networks_leaves_gaps_and_is_counted(
@@ -405,6 +423,9 @@ def test_conditions_and_another_column_say_which_rows_and_networks_count(
         ("good", ["--proxies", "rmd"], ["unknown objective 'rmd'", "did you mean 'rdm'"]),
         ("good", ["--proxies", f"default,{FITNESS}"], [f"--proxies names '{FITNESS}' twice"]),
         ("good", ["--proxies", "rdm+rmd"], ["unknown objective 'rmd'", "did you mean 'rdm'"]),
+        ("good", ["--proxies", "rdm+rdm"], ["--proxies names 'rdm+rdm' twice"]),
+        ("good", ["--proxies", "swap+rdm,rdm+swap"], ["--proxies names 'swap+rdm' twice"]),
+        ("good", ["--columns", "macs"], ["--columns names 'macs'", "rename that column"]),
         ("good", ["--space", "spikenas"], ["unknown space 'spikenas'", "did you mean 'spikenas_bench'"]),
         ("good", ["--space", "snasnet_forward"], ["row 1 of the table is not of space 'snasnet_forward'"]),
         ("good", ["--dataset", "cifr10"], ["data set 'cifr10'", "did you mean 'cifar10'"]),

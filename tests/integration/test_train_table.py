@@ -206,6 +206,26 @@ def test_bad_input_is_one_line_and_writes_nothing(
 def test_a_table_with_other_columns_is_refused(
     program: ModuleType, settings: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    flags = ["--settings", str(settings), "--genomes", "1", "--repeated", "0"]
+    assert program.main(flags) == 0
     settings.with_suffix(".csv").write_text("cell,test_acc\n000000,80\n")
-    assert program.main(["--settings", str(settings), "--genomes", "1", "--repeated", "0"]) == 2
+    capsys.readouterr()
+    assert program.main(flags) == 2
     assert "columns architecture_id, seed, test_acc" in capsys.readouterr().err
+
+
+def test_rows_of_other_versions_or_without_a_record_are_not_mixed_with_new_ones(
+    program: ModuleType, settings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--settings", str(settings), "--genomes", "1", "--repeated", "0"]
+    assert program.main(flags) == 0
+    record = settings.with_suffix(".json")
+    content = json.loads(record.read_text())
+    record.write_text(json.dumps({**content, "torch": "1.0", "commit": "another"}))
+    capsys.readouterr()
+    assert program.main(flags) == 2
+    assert "torch: was '1.0', is" in capsys.readouterr().err
+    record.unlink()
+    assert program.main(flags) == 2
+    assert "choose another --out" in capsys.readouterr().err
+    assert not record.exists()

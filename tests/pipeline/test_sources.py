@@ -61,3 +61,15 @@ def test_modules_that_import_each_other_are_one_piece_of_code(package: Path) -> 
 def test_every_objective_has_a_digest_of_its_own_file() -> None:
     modules = {OBJECTIVES.get(name).value.__module__ for name in OBJECTIVES.names()}
     assert len({source_digest(module) for module in modules}) == len(modules) > 5
+
+
+def test_of_a_module_alone_only_its_own_code_counts(package: Path) -> None:
+    def both() -> str:
+        sources._read.cache_clear()
+        return source_digest("coded.third", alone="coded.first")
+
+    before = both()
+    (package / "second.py").write_text("two = 3\n")
+    assert both() == before
+    (package / "first.py").write_text("def one():\n    return 1\n")
+    assert both() != before

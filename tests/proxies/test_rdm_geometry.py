@@ -173,10 +173,13 @@ def test_wide_networks_are_scored_narrow_and_never_built(
     assert narrow.n_neurons == wide.n_neurons // 4
     built = networks(monkeypatch)
     candidate = make_candidate(wide)
-    found = measure(candidate)
+    found, diagnostics = measure(candidate)
     assert "network" not in vars(candidate)
     assert [architecture for architecture, _ in built] == [narrow.id] * N_SEEDS
-    assert found == measure(make_candidate(narrow))
+    itself, seen = measure(make_candidate(narrow))
+    assert found == itself
+    assert "firing_rate" in seen
+    assert diagnostics == {}, "how another network fires is not told of this one"
 
 
 def test_the_pass_of_a_narrow_network_serves_other_objectives_too(

@@ -49,6 +49,11 @@ def test_what_is_missing_or_minus_infinite_is_worst_and_leaves_a_number() -> Non
     assert merged["c"] == pytest.approx(math.log(3 / 4) + math.log(1 / 4))
 
 
+def test_a_row_without_any_value_has_no_merged_one() -> None:
+    merged = rank_merge(table(one=[1.0, np.nan, 3.0, 4.0], other=[1.0, np.nan, np.nan, 4.0]))
+    assert merged.isna().tolist() == [False, True, False, False]
+
+
 def test_no_columns_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one proxy"):
         rank_merge(pd.DataFrame(index=[0, 1]))

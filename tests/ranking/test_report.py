@@ -113,6 +113,15 @@ def test_the_first_score_is_compared_with_each_other_pair_by_pair() -> None:
     )
 
 
+def test_a_score_is_not_ahead_of_itself_where_that_is_missing_for_the_worst() -> None:
+    table = networks(200)
+    table["gaps"] = table["good"].where(table["test_acc"] > table["test_acc"].quantile(0.4))
+    found = correlations(table, ["good", "gaps"], seed=0)
+    for subset in SUBSETS:
+        row = one(found, "gaps", subset)
+        assert row["lead"] == row["lead_low"] == row["lead_high"] == 0.0
+
+
 def test_networks_without_a_value_are_left_out_for_that_score_alone() -> None:
     table = networks()
     table.loc[table.index[:10], "coin"] = math.nan
@@ -130,6 +139,7 @@ def test_a_score_that_failed_everywhere_has_no_figures_and_does_no_harm() -> Non
     assert math.isnan(one(found, "coin", "all")["tau"])
     report = Report(found, choices(table, ["coin", "good"], seed=0), facts(table))
     assert report.correlation_cells()[1][:3] == ["coin", "0", "-"]
+    assert set(report.choice_cells()[1][1:]) == {"-", "- +- -"}
     json.loads(report.to_json())
 
 
@@ -177,11 +187,10 @@ def test_facts_come_from_the_table_and_its_repeats() -> None:
 
 
 def test_tau_between_two_scorings_is_over_the_networks_that_both_scored() -> None:
-    first = {f"a{i}": {"rdm": float(i)} for i in range(5)}
-    second = {"a1": {"rdm": 1.0}, "a2": {"rdm": 3.0}, "a4": {"rdm": 2.0}, "a3": {"rdm": None}}
-    assert tau_between(first, second, name="rdm") == pytest.approx(1 / 3)
-    assert math.isnan(tau_between(first, {}, name="rdm"))
-    assert math.isnan(tau_between(first, second, name="sahd"))
+    first = pd.Series({f"a{i}": float(i) for i in range(5)})
+    second = pd.Series({"a1": 1.0, "a2": 3.0, "a4": 2.0, "a3": math.nan})
+    assert tau_between(first, second) == pytest.approx(1 / 3)
+    assert math.isnan(tau_between(first, second.iloc[:0]))
 
 
 def test_a_report_is_shown_in_words_and_written_as_json() -> None:

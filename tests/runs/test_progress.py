@@ -175,10 +175,11 @@ def score(shown: PlainReporter) -> None:
 def test_a_scoring_leaves_ten_lines_and_its_folder(capsys: pytest.CaptureFixture[str]) -> None:
     shown = PlainReporter()
     score(shown)
-    first, *lines, header, row = capsys.readouterr().out.splitlines()
+    first, *lines, empty, title, header, row = capsys.readouterr().out.splitlines()
     assert first == "runs/rank-x: 40 networks"
     assert lines[0] == "scored 4/40  0.5/s  left 1:12"
     assert [line.split()[1] for line in lines] == [f"{n}/40" for n in range(4, 41, 4)]
+    assert (empty, title) == ("", "t.csv")
     assert (header, row) == ("score   tau", "  rdm  0.31")
     assert shown.folder == Path("runs/rank-x")
 
