@@ -232,7 +232,7 @@ def _tell(report: Report, reporter: Reporter, *, title: str) -> None:
         report.correlation_cells(), title=f"{title}: rank correlation with accuracy [95 % interval]"
     )
     if len(leads := report.lead_cells()) > 1:
-        reporter.table(leads, title=f"{title}: how far {leads[0][0]} is ahead [95 % interval, paired]")
+        reporter.table(leads, title=f"{title}: differences of tau [95 % interval, paired]")
     reporter.table(report.choice_cells(), title=f"{title}: what choosing by a score brings")
     if report.predictions is not None and len(report.predictions):
         reporter.table(report.prediction_cells(), title=f"{title}: ordered after a few trainings")

@@ -1,21 +1,26 @@
-"""The program that trains the ranking table of our own space, on a small data set."""
+"""The program that trains the ranking table of our own space, on a small data set, and the table that ships."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from scipy.stats import kendalltau
 
+import evonas.runs.config as run_config
+from evonas.data import load
 from evonas.training.loop import DivergedError
 from genomes.architecture import InputSpec
 from genomes.serial import build_space
 from genomes.space import Space
 
 FITNESS = Path(__file__).resolve().parents[2] / "experiments" / "fitness"
+TABLE = FITNESS / "evonas_table.csv"
 DIGITS = """
 [data]
 name = "digits"
@@ -229,3 +234,42 @@ def test_rows_of_other_versions_or_without_a_record_are_not_mixed_with_new_ones(
     assert program.main(flags) == 2
     assert "choose another --out" in capsys.readouterr().err
     assert not record.exists()
+
+
+def test_the_table_that_ships_is_large_enough_and_its_genomes_are_in_its_space(program: ModuleType) -> None:
+    rows = program.read_rows(TABLE)
+    space = recorded_space(TABLE.with_suffix(".json"))
+    for row in rows:
+        genome = space.from_dict(json.loads(row["genome"]))
+        space.check(genome)
+        assert space.architecture_id(genome) == row["architecture_id"]
+    assert len(set(map(key, rows))) == len(rows)
+    times = Counter(row["architecture_id"] for row in rows)
+    assert len(times) >= 150
+    assert sum(n == 2 for n in times.values()) >= 15
+
+
+def test_two_seeds_order_the_genomes_of_the_table_that_ships_alike(program: ModuleType) -> None:
+    accuracy = {key(row): float(row["test_acc"]) for row in program.read_rows(TABLE)}
+    twice = [name for name, seed in accuracy if seed == "1"]
+    first, second = ([accuracy[name, seed] for name in twice] for seed in ("0", "1"))
+    assert kendalltau(first, second).statistic > 0.6
+    assert min(first) > 15, "each is well above the 10 % of chance"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_quickest_row_of_the_table_that_ships_can_be_made_again(
+    program: ModuleType, cifar10_root: Path
+) -> None:
+    row = min(program.read_rows(TABLE), key=lambda row: float(row["train_seconds"]))
+    config = run_config.resolve(experiment=program.SETTINGS)
+    dataset = program.as_trained_on(load("cifar10", root=cifar10_root, n_train=config.data.n_train))
+    space = recorded_space(TABLE.with_suffix(".json"))
+    genome = space.from_dict(json.loads(row["genome"]))
+
+    again = program.trained(genome, space=space, dataset=dataset, config=config, seed=int(row["seed"]))
+
+    assert dataset.digest == json.loads(TABLE.with_suffix(".json").read_text())["settings"]["data.digest"]
+    # Equal on the machine that it was made on; on another one float results differ, and training spreads them.
+    assert float(again["test_acc"]) == pytest.approx(float(row["test_acc"]), abs=4)
