@@ -19,7 +19,7 @@ from genomes.spaces.spikenas_bench import SpikenasBenchSpace
 
 FITNESS = Path(__file__).resolve().parents[2] / "experiments" / "fitness"
 SPACE = SpikenasBenchSpace(InputSpec((3, 32, 32), 10))
-NAMES = ("split", "fit_weights", "ablation", "added", "energy")
+NAMES = ("split", "fit_weights", "ablation", "added", "energy", "equal_size")
 
 
 @pytest.fixture
@@ -161,3 +161,24 @@ def test_an_ablation_shows_which_ingredient_carries_the_accuracies(
     assert tau["without nothing"] > 0.9
     assert tau["without sparsity"] > 0.9
     assert abs(tau["without alignment"]) < 0.2
+
+
+def test_what_follows_the_size_alone_ranks_nothing_at_equal_size(
+    program: Callable[[str], ModuleType],
+) -> None:
+    rng = np.random.default_rng(0)
+    size, quality = rng.uniform(9, 14, 120), rng.normal(size=120)
+    networks = pd.DataFrame(
+        {
+            "test_acc": size + quality,
+            "parameters": np.exp(size),
+            "quality": quality,
+            "size": size,
+            "coin": rng.normal(size=120),
+        },
+        index=pd.Index([f"a{i}" for i in range(120)]),
+    )
+    found = program("equal_size").taus(networks, n_resamples=200)
+    assert found.loc["quality", "low"] > 0.8
+    assert found.loc["size", "tau"] < 0.25
+    assert found.loc["coin", "low"] < 0 < found.loc["coin", "high"]
