@@ -216,9 +216,10 @@ def test_an_interrupted_ranking_says_the_whole_command_again(
 def test_front_prints_the_table_and_writes_csv(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     csv = run_dir.parent / "front.csv"
     assert main(["front", str(run_dir), "--csv", str(csv)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert "energy_nj [nJ]" in lines[0]
-    assert [line.split()[1] for line in lines[1:]] == ["a0", "a1", "a2"]
+    empty, title, header, *lines = capsys.readouterr().out.splitlines()
+    assert (empty, title) == ("", f"3 networks on the front of {run_dir}")
+    assert "energy_nj [nJ]" in header
+    assert [line.split()[1] for line in lines] == ["a0", "a1", "a2"]
     table = pd.read_csv(csv)
     assert table["architecture_id"].tolist() == ["a0", "a1", "a2"]
     assert table["knee"].tolist() == [False, True, False]
