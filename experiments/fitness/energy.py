@@ -1,6 +1,6 @@
 """Do firing rate and energy at first weights order networks as those after training do? On SpikeNAS-Bench.
 
-    evonas rank TABLE.csv --space spikenas_bench --proxies energy_nj,firing_rate --only epochs=100 \\
+    evonas rank TABLE.csv --space spikenas_bench --proxies energy_nj,firing_rate --limit 200 \\
         --set evaluation.batch=8 --csv OUT.csv
     python experiments/fitness/energy.py TABLE.csv OUT.csv
 

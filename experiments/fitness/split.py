@@ -2,7 +2,8 @@
 
     python experiments/fitness/split.py TABLE.csv FOLDER
 
-writes FOLDER/dev.csv and FOLDER/confirm.csv, the rows of TABLE in its order. A cell is live once the edges that lie on
+writes FOLDER/dev.csv and FOLDER/confirm.csv, the rows of TABLE (a CSV, or a folder in SpikeNAS-Bench's layout) in its
+order with a column `live_cell`. A cell is live once the edges that lie on
 no way from its input to its output are cut; rows without a live cell are left out. Live cells of one architecture stay
 together. Within each length of the longest chain of convolutions, architectures are ordered by the SHA-256 of the first
 of their live cells in the alphabet, and the first of them go to dev until it holds a quarter of the live cells. Nothing
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from evonas.ranking import load_table
 from genomes.architecture import InputSpec
 from genomes.cells import PAIRS, SINK, SOURCE, ZERO, Cell, cleaned, from_code
 from genomes.spaces.spikenas_bench import SPIKENAS_BENCH_CODES, SpikenasBenchSpace
@@ -74,7 +76,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     paths = parser.parse_args()
     folder: Path = paths.folder
-    rows = pd.read_csv(paths.table, dtype={"cell": str, "live_cell": str})
+    rows = load_table(paths.table)
+    rows = rows.assign(live_cell=rows.cell.map(live_code))
     dev = is_dev(rows.cell)
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in (("dev", rows[dev == True]), ("confirm", rows[dev == False])):  # noqa: E712  (may be missing)
