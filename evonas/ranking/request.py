@@ -50,3 +50,5 @@ class Request:
             path = getattr(self, option)
             if path is not None and not path.parent.is_dir():
                 raise ConfigError(f"--{option}: the folder {path.parent} does not exist; make it first")
+            if path is not None and path.is_dir():
+                raise ConfigError(f"--{option}: {path} is a folder; name a file")

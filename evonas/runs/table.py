@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from evonas.runs.results import Run
 
+MARK = "*"
+"""In the last column of a table: the knee of a front, or what an experiment chose."""
+
 
 def amount(value: float | None) -> str:
     """A number for people: four figures, whole numbers in full; a dash where there is none.
@@ -34,7 +37,7 @@ def front_cells(run: Run) -> list[list[str]]:
             member.architecture_id,
             *(amount(value) for value in member.values(run.specs)),
             str(member.generation),
-            "*" if member.architecture_id == knee else "",
+            MARK if member.architecture_id == knee else "",
         ]
         for rank, member in enumerate(run.front, start=1)
     ]
@@ -51,7 +54,7 @@ def aligned(table: Sequence[Sequence[str]]) -> list[str]:
 
 
 def grid(table: Sequence[Sequence[str]], *, title: str) -> Table:
-    """The rows of `table`, its header first, for a terminal; a row whose last cell is marked stands out."""
+    """The rows of `table`, its header first, for a terminal; a row that ends in a mark stands out."""
     from rich.table import Table
     from rich.text import Text
 
@@ -63,5 +66,5 @@ def grid(table: Sequence[Sequence[str]], *, title: str) -> Table:
             overflow="fold",  # a number that is cut would be another number
         )
     for row in table[1:]:
-        shown.add_row(*map(Text, row), style="bold" if row[-1] else None)
+        shown.add_row(*map(Text, row), style="bold" if row[-1] == MARK else None)
     return shown

@@ -261,6 +261,7 @@ def test_a_picture_of_an_unknown_kind_or_without_matplotlib_is_refused(
         ({"csv": Path("none/f.csv")}, "--csv: the folder none does not exist"),
         ({"figure": Path("none/f.png")}, "--figure: the folder none does not exist"),
         ({"report": Path("none/f.json")}, "--report: the folder none does not exist"),
+        ({"report": Path(__file__).parent}, "is a folder; name a file"),
     ],
 )
 def test_a_request_that_cannot_be_met_is_refused(option: dict[str, object], message: str) -> None:
