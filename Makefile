@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
 # A misspelt variable would silently start the default run.
-VARIABLES := DATASET DATA_DIR SPACE POPULATION GENERATIONS WORKERS SEED RUN CSV FIGURE ELITE EPOCHS DEVICE NAME SIZE TABLE PROXIES LIMIT PYTHON VENV
+VARIABLES := DATASET DATA_DIR SPACE POPULATION GENERATIONS WORKERS SEED RUN CSV FIGURE ELITE EPOCHS DEVICE NAME SIZE TABLE PROXIES ONLY DISTINCT COLUMNS LIMIT PYTHON VENV
 UNKNOWN := $(filter-out $(VARIABLES),$(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $(v))),$(v))))
 ifneq ($(strip $(UNKNOWN)),)
 $(error unknown variable $(UNKNOWN); known: $(VARIABLES))
@@ -52,8 +52,8 @@ train: $(STAMP) ## Train a network of RUN=runs/<name>, the knee if not ELITE=; E
 experiment: $(STAMP) ## Answer the question of NAME=<one of experiments/>; SIZE=smoke|small|paper DATA_DIR= WORKERS= DEVICE= RUN=
 	$(if $(strip $(NAME)),,$(error say which experiment: make $@ NAME=<one of: $(EXPERIMENTS)>))$(BIN)/evonas experiment '$(strip $(NAME))'$(call flag,--size,$(SIZE))$(call flag,--run-dir,$(RUN))$(call flag,--data-dir,$(DATA_DIR))$(call flag,--workers,$(WORKERS))$(call flag,--device,$(DEVICE))
 
-rank: $(STAMP) ## Rank proxies on TABLE=FILE.csv|FOLDER SPACE=; PROXIES= DATASET= DATA_DIR= LIMIT= WORKERS= CSV= FIGURE= RUN=
-	$(if $(strip $(TABLE)),,$(error say which table: make $@ TABLE=<CSV or folder> SPACE=<its space>))$(BIN)/evonas rank '$(strip $(TABLE))' --space '$(or $(strip $(SPACE)),spikenas_bench)'$(call flag,--proxies,$(PROXIES))$(call flag,--dataset,$(DATASET))$(call flag,--data-dir,$(DATA_DIR))$(call flag,--limit,$(LIMIT))$(call flag,--workers,$(WORKERS))$(call flag,--csv,$(CSV))$(call flag,--figure,$(FIGURE))$(call flag,--run-dir,$(RUN))
+rank: $(STAMP) ## Rank proxies on TABLE=FILE.csv|FOLDER SPACE=; PROXIES= ONLY= DISTINCT= COLUMNS= DATASET= DATA_DIR= LIMIT= WORKERS= CSV= FIGURE= RUN=
+	$(if $(strip $(TABLE)),,$(error say which table: make $@ TABLE=<CSV or folder> SPACE=<its space>))$(BIN)/evonas rank '$(strip $(TABLE))' --space '$(or $(strip $(SPACE)),spikenas_bench)'$(call flag,--proxies,$(PROXIES))$(call flag,--only,$(ONLY))$(call flag,--distinct,$(DISTINCT))$(call flag,--columns,$(COLUMNS))$(call flag,--dataset,$(DATASET))$(call flag,--data-dir,$(DATA_DIR))$(call flag,--limit,$(LIMIT))$(call flag,--workers,$(WORKERS))$(call flag,--csv,$(CSV))$(call flag,--figure,$(FIGURE))$(call flag,--run-dir,$(RUN))
 
 test: $(STAMP) ## Run every fast test
 	$(BIN)/python -m pytest -m 'not slow'

@@ -57,9 +57,10 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
         ),
         ("rank TABLE=t.csv", "evonas rank 't.csv' --space 'spikenas_bench'"),
         (
-            "rank TABLE=t SPACE=s PROXIES=a,b DATASET=e LIMIT=3 WORKERS=2 DATA_DIR=d CSV=o.csv FIGURE=f.png RUN=r",
-            "evonas rank 't' --space 's' --proxies 'a,b' --dataset 'e' --data-dir 'd' --limit '3' --workers '2' "
-            "--csv 'o.csv' --figure 'f.png' --run-dir 'r'",
+            "rank TABLE=t SPACE=s PROXIES=a,b ONLY=c=1 DISTINCT=d COLUMNS=e DATASET=e LIMIT=3 WORKERS=2 DATA_DIR=d "
+            "CSV=o.csv FIGURE=f.png RUN=r",
+            "evonas rank 't' --space 's' --proxies 'a,b' --only 'c=1' --distinct 'd' --columns 'e' --dataset 'e' "
+            "--data-dir 'd' --limit '3' --workers '2' --csv 'o.csv' --figure 'f.png' --run-dir 'r'",
         ),
     ],
 )
