@@ -19,7 +19,7 @@ from evonas.runs.experiment import REPORTABLE, Experiment, Member
 from evonas.runs.folder import RunFolder
 from evonas.runs.log import Row
 from evonas.runs.results import Run, load_run
-from evonas.runs.table import amount
+from evonas.runs.table import MARK, amount
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -252,7 +252,7 @@ def _chosen(rows: Sequence[Mapping[str, Any]], *, data: Sequence[str]) -> set[in
 
 def _cell(value: Any) -> str:
     if isinstance(value, bool):
-        return "*" if value else ""
+        return MARK if value else ""
     if isinstance(value, float):
         return amount(None if math.isnan(value) else value)
     return str(value)
