@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from genomes.drawing import INPUT, Draft, Drawing, Synapse, shapes
@@ -111,6 +111,27 @@ class Architecture:
             same = [s for s in into if not s.delay and not s.operation.needs_sequence]
             still = len(same) == len(into) and all(s.source < i and found[s.source] for s in same)
             found.append(not node.neuron and still)
+        return tuple(found)
+
+    @cached_property
+    def twins(self) -> tuple[int, ...]:
+        """For each node the first one that always sends the same, most often itself.
+
+        Twins are equal nodes that get the same through synapses without weights; neurons that learn are their own.
+        """
+        first: dict[object, int] = {}
+        found: list[int] = []
+        for i, node in enumerate(self.nodes):
+            into = [self.synapses[s] for s in self.incoming[i]]
+            alike = i != INPUT and not (node.neuron and NEURON_MODELS.get(node.neuron.model).n_parameters)
+            alike = alike and all(
+                s.source < i
+                and not s.operation.needs_sequence
+                and not s.operation.n_parameters(self.nodes[s.source].shape)
+                for s in into
+            )
+            key = (node, *((found[s.source], s.delay, s.operation) for s in into)) if alike else i
+            found.append(first.setdefault(key, i))
         return tuple(found)
 
     @cached_property
@@ -236,16 +257,19 @@ def canonical(
     n_ends = Counter(ends)
     # A node that is driven by feedback alone has level 0 too, but the input comes first.
     colours = [(level[i], i != INPUT, repr(node), n_ends[i]) for i, node in enumerate(placed)]
-    order = canonical_order(colours, [(s.source, s.target, f"{s.delay} {s.operation!r}") for s in drawn])
-    number = {old: new for new, old in enumerate(order)}
-    renumbered = sorted(
-        (replace(s, source=number[s.source], target=number[s.target]) for s in drawn),
-        key=lambda s: (s.target, s.source, s.delay, repr(s.operation)),
+    labels = [f"{s.delay} {s.operation!r}" for s in drawn]
+    order = canonical_order(
+        colours, [(s.source, s.target, label) for s, label in zip(drawn, labels, strict=True)]
     )
+    number = {old: new for new, old in enumerate(order)}
+    renumbered = [
+        (number[s.target], number[s.source], label, s) for s, label in zip(drawn, labels, strict=True)
+    ]
+    renumbered.sort(key=lambda found: found[:3])
     architecture = Architecture(
         input=input_spec,
         nodes=tuple(placed[i] for i in order),
-        synapses=tuple(renumbered),
+        synapses=tuple(s.between(source=source, target=target) for target, source, _, s in renumbered),
         outputs=tuple(sorted(number[i] for i in ends)),
         voters=voters,
     )

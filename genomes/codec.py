@@ -6,6 +6,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from genomes.errors import GenomeFormatError
@@ -17,10 +18,25 @@ ADDED_LATER: Mapping[str, bool] = {"added later": True}
 
 def to_plain(value: Any) -> Any:
     """A frozen dataclass as JSON-ready values: dicts, lists, numbers, strings."""
-    if dataclasses.is_dataclass(value):
-        fields = [(f, getattr(value, f.name)) for f in dataclasses.fields(value)]
-        return {f.name: to_plain(v) for f, v in fields if f.metadata != ADDED_LATER or v != f.default}
-    return [to_plain(v) for v in value] if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return [to_plain(v) for v in value]
+    kind: type = type(value)
+    if not dataclasses.is_dataclass(kind):
+        return value
+    names, added_later = _written(kind)
+    plain = {name: to_plain(getattr(value, name)) for name in names}
+    for name, default in added_later:
+        if plain[name] == default:
+            del plain[name]
+    return plain
+
+
+@cache
+def _written(kind: type) -> tuple[tuple[str, ...], tuple[tuple[str, Any], ...]]:
+    """The fields of a dataclass, and those of them that were added later, with the value at which they are left out."""
+    fields = dataclasses.fields(kind)
+    later = tuple((f.name, to_plain(f.default)) for f in fields if f.metadata == ADDED_LATER)
+    return tuple(f.name for f in fields), later
 
 
 def from_plain(kind: Any, value: Any, *, where: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from genomes.errors import DisconnectedError, IllegalGeneError
 from genomes.graph import reachable
@@ -35,6 +35,10 @@ class Synapse:
     target: int
     operation: Operation
     delay: int = 0
+
+    def between(self, *, source: int, target: int) -> Synapse:
+        """The same connection between other nodes; `dataclasses.replace` is several times slower."""
+        return Synapse(source, target, self.operation, self.delay)
 
 
 class Drawing:
@@ -118,7 +122,7 @@ class Drawing:
             return set()
         source = into[0].source
         for number, synapse in self.out_of[node].items():
-            moved = replace(synapse, source=source)
+            moved = synapse.between(source=source, target=synapse.target)
             self.into[synapse.target][number] = self.out_of[source][number] = moved
         self.outputs = [source if output == node else output for output in self.outputs]
         self._check_outputs()
@@ -141,10 +145,10 @@ class Drawing:
                 continue
             alike = self.merge(out.target) == self.merge(node) and not doubles
             if alike or (self.n_uses(node) == 1 and len(self.into[out.target]) == 1):
-                self.nodes[out.target] = replace(self.nodes[out.target], merge=self.merge(node))
+                self.nodes[out.target] = Draft(self.merge(node), self.nodes[out.target].neuron)
                 self._cut(number, out)
                 for synapse in into:
-                    self._connect(replace(synapse, target=out.target))
+                    self._connect(synapse.between(source=synapse.source, target=out.target))
                 if not self.n_uses(node):
                     self._remove(node)
                 return self._around(out.target) | {node}
@@ -160,11 +164,11 @@ class Drawing:
         order = sorted(self.alive)
         number = {old: new for new, old in enumerate(order)}
         synapses = [
-            replace(s, source=number[s.source], target=number[s.target])
+            s.between(source=number[s.source], target=number[s.target])
             for node in order
             for s in self.into[node].values()
         ]
-        nodes = [replace(self.nodes[node], merge=self.merge(node)) for node in order]
+        nodes = [Draft(self.merge(node), self.nodes[node].neuron) for node in order]
         return nodes, synapses, [number[node] for node in self.outputs]
 
 

@@ -39,7 +39,10 @@ def genes(space: EvonasSpace, genome: Genome) -> list[Gene[Genome]]:
         found += _slot_genes(space, genome, number, slot)
     if space.attention:
         found += _attention_genes(space, genome)
-    return [replace(gene, change=_settling(gene.change)) for gene in found if gene.alternatives]
+    varying = [gene for gene in found if gene.alternatives]
+    if not space.attention:
+        return varying
+    return [replace(gene, change=_settling(gene.change)) for gene in varying]
 
 
 def _settling(
@@ -185,12 +188,13 @@ def _slot_genes(space: EvonasSpace, genome: Genome, number: int, slot: Slot) -> 
             return put(neurons=_with(slot.neurons, i, new))
 
         found += neuron_genes(space, f"{name} neuron {i}", neuron, put_neuron)
+    kernels = space.kernels()
     for i, kernel in enumerate(slot.kernels):
 
         def put_kernel(new: Kernel, rng: np.random.Generator, i: int = i) -> Genome:
             return put(kernels=_with(slot.kernels, i, new))
 
-        found.append(Gene("micro", f"{name} kernel {i}", kernel, others(space.kernels(), kernel), put_kernel))
+        found.append(Gene("micro", f"{name} kernel {i}", kernel, others(kernels, kernel), put_kernel))
     return found
 
 

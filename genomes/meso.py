@@ -56,7 +56,8 @@ class Motif:
 
     def width(self, node: int, *, slot_width: int) -> int:
         """Channels of population `node` in a slot of `slot_width` channels (at least 1)."""
-        return max(1, int(self.nodes[node].share * slot_width))
+        share = self.nodes[node].share
+        return max(1, share.numerator * slot_width // share.denominator)
 
 
 MOTIFS: Registry[Motif] = Registry("motif")

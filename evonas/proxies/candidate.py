@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from evonas.errors import ConfigError
-from evonas.snn.network import Observer, SpikingNetwork
+from evonas.snn.forward_pass import Observer
+from evonas.snn.network import SpikingNetwork
 from evonas.snn.statistics import COUNTS, Statistic, health
 from genomes.architecture import Architecture
 
@@ -107,9 +108,18 @@ class Candidate:
 
         def observer(statistics: Collection[Statistic]) -> Observer:
             def observe(node: int, sequence: Tensor) -> None:
+                twin = self.architecture.twins[node]
+                reduced: dict[Callable[[Tensor], Any], Any] = {}
                 for statistic in statistics:
-                    if node in spiking or not statistic.spiking_only:
-                        found[statistic][node] = statistic.measure(sequence)
+                    values = found[statistic]
+                    if statistic.spiking_only and node not in spiking:
+                        continue
+                    if twin in values:
+                        values[node] = values[twin]
+                        continue
+                    if statistic.reduced not in reduced:
+                        reduced[statistic.reduced] = statistic.reduced(sequence)
+                    values[node] = statistic.read(reduced[statistic.reduced])
 
             return observe
 

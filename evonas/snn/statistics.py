@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 
+def unchanged(sequence: Tensor) -> Tensor:
+    """The sequence itself."""
+    return sequence
+
+
 @dataclass(frozen=True)
 class Statistic:
     """A summary of one node's output (T, B, C, H, W), taken while the network runs, so that spikes need not be kept.
 
+    `read` summarises what `reduced` makes of that sequence; statistics with the same `reduced` share its result.
     `spiking_only` leaves out nodes that merely pool or stack the spikes of others. With `of_current` it is one of the
     current that drives the node's neurons, (1 or T, B, C, H, W).
     """
 
-    measure: Callable[[Tensor], Any]
+    read: Callable[[Any], Any]
     spiking_only: bool
     of_current: bool = False
+    reduced: Callable[[Tensor], Any] = unchanged
+
+    def measure(self, sequence: Tensor) -> Any:
+        """The summary of one sequence."""
+        return self.read(self.reduced(sequence))
 
 
 @dataclass(frozen=True)
@@ -60,13 +71,38 @@ class StepGrams:
     n: int
 
 
-def _counts(spikes: Tensor) -> Counts:
-    n_steps, batch, channels, *space = spikes.shape
-    frames = spikes.flatten(0, 1)
+@dataclass(frozen=True)
+class SpikeCounts:
+    """How often each neuron fired for each sample: `of_sample` (B, C, H, W), whole numbers, after `n_steps` steps."""
+
+    of_sample: Tensor
+    n_steps: int
+
+
+def spike_counts(spikes: Tensor) -> SpikeCounts:
+    """The spikes (T, B, C, H, W) added up over time."""
+    return SpikeCounts(_summed(spikes), n_steps=len(spikes))
+
+
+def _summed(sequence: Tensor) -> Tensor:
+    """The sum over time of (t, B, C, H, W), in the memory format of the steps.
+
+    One product with ones; torch takes several times as long to add up the steps.
+    """
+    n_steps, batch, channels, *space = sequence.shape
+    if not sequence.flatten(0, 1).is_contiguous(memory_format=torch.channels_last):
+        return sequence.sum(0)
+    total = sequence.new_ones(n_steps) @ sequence.permute(0, 1, 3, 4, 2).reshape(n_steps, -1)
+    return total.view(batch, *space, channels).permute(0, 3, 1, 2)
+
+
+def _counts(spikes: SpikeCounts) -> Counts:
+    counts, n_steps = spikes.of_sample, spikes.n_steps
+    batch, channels, *space = counts.shape
     # One product with ones; summing frames whose channels lie innermost takes torch thirty times as long.
-    per_neuron = frames.new_ones(len(frames)) @ _flat(frames)
+    per_neuron = counts.new_ones(batch) @ _flat(counts)
     n = per_neuron.numel()
-    if frames.is_contiguous(memory_format=torch.channels_last):
+    if counts.is_contiguous(memory_format=torch.channels_last):
         per_pixel = per_neuron.view(*space, channels).sum(2)
     else:
         per_pixel = per_neuron.view(channels, *space).sum(0)
@@ -103,22 +139,30 @@ def _gram(patterns: Tensor) -> Gram:
     return Gram(steps.products.sum(0), steps.sums.sum(0), n=len(patterns) * steps.n)
 
 
-def _rate_gram(spikes: Tensor) -> Gram:
-    # Products of counts outgrow single precision where those of spikes do not.
-    return replace(_gram(spikes.sum(0, keepdim=True).double()), unit=1.0 / len(spikes))
+def _rate_gram(spikes: SpikeCounts) -> Gram:
+    flat = _flat(spikes.of_sample)
+    # Products of counts are whole numbers: exact in single precision as long as they stay below 2^24.
+    if flat.shape[1] * spikes.n_steps**2 > 2**24:
+        flat = flat.double()
+    products, sums = (flat @ flat.T).double(), flat.sum(1).double()
+    return Gram(products, sums, n=flat.shape[1], unit=1.0 / spikes.n_steps)
+
+
+def _mean_current(current: Tensor) -> Tensor:
+    return _summed(current) / len(current)
 
 
 def _current_gram(current: Tensor) -> Gram:
-    flat = _flat(current.mean(0))
+    flat = _flat(current)
     return Gram((flat @ flat.T).double(), flat.sum(1).double(), n=flat.shape[1])
 
 
-COUNTS = Statistic(_counts, spiking_only=False)
+COUNTS = Statistic(_counts, spiking_only=False, reduced=spike_counts)
 TRAIN_GRAM = Statistic(_gram, spiking_only=True)
 """Patterns are whole spike trains."""
-RATE_GRAM = Statistic(_rate_gram, spiking_only=True)
+RATE_GRAM = Statistic(_rate_gram, spiking_only=True, reduced=spike_counts)
 """Patterns are firing rates."""
-CURRENT_GRAM = Statistic(_current_gram, spiking_only=True, of_current=True)
+CURRENT_GRAM = Statistic(_current_gram, spiking_only=True, of_current=True, reduced=_mean_current)
 """Patterns are the currents that drive the neurons, averaged over time: real numbers."""
 STEP_GRAMS = Statistic(_step_grams, spiking_only=True)
 """Patterns are the spikes of one time step."""

@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from evonas.data import load, scoring_batch
 from evonas.rng import generator
-from evonas.snn.network import SpikingNetwork, _Run
+from evonas.snn.forward_pass import ForwardPass
+from evonas.snn.network import SpikingNetwork
 from evonas.snn.synapses import EPSILON, ConvolutionSynapse, LinearSynapse
 from genomes import library
 from genomes.architecture import Architecture, InputSpec
@@ -159,16 +160,16 @@ def test_feedback_is_equal_up_to_the_step_in_which_inputs_differ_and_differs_aft
     second[t] = frames(seed=2)[0]
     with torch.no_grad():
         network(first, time_steps=T, calibrate=True)
-    joined = _Run._joined
+    joined = ForwardPass._joined
     entered: dict[int, list[Tensor]] = {}
 
-    def watched(run: _Run, node: int, signals: list[Tensor]) -> Tensor:
+    def watched(run: ForwardPass, node: int, signals: list[Tensor]) -> Tensor:
         for index, signal in zip(architecture.incoming[node], signals, strict=True):
             if index in late:
                 entered.setdefault(index, []).append(signal.clone())
         return joined(run, node, signals)
 
-    monkeypatch.setattr(_Run, "_joined", watched)
+    monkeypatch.setattr(ForwardPass, "_joined", watched)
     with torch.no_grad():
         network(first, time_steps=T)
         ours = dict(entered)

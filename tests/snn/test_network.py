@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from evonas.errors import ConfigError
-from evonas.snn.network import SpikingNetwork, _Run
+from evonas.snn.forward_pass import ForwardPass
+from evonas.snn.network import SpikingNetwork
 from evonas.snn.neurons import SpikingNeuron, State
 from genomes import library
 from genomes.architecture import INPUT, Architecture, InputSpec
@@ -124,16 +125,16 @@ def entering_late(
     """By synapse with a delay, what of it enters its target at each time step."""
     architecture = network.architecture
     entered: dict[int, list[Tensor]] = {i: [] for i, s in enumerate(architecture.synapses) if s.delay}
-    joined = _Run._joined
+    joined = ForwardPass._joined
 
-    def watched(run: _Run, node: int, signals: list[Tensor]) -> Tensor:
+    def watched(run: ForwardPass, node: int, signals: list[Tensor]) -> Tensor:
         for index, signal in zip(architecture.incoming[node], signals, strict=True):
             if index in entered:
                 entered[index].append(signal.clone())
         return joined(run, node, signals)
 
     with monkeypatch.context() as patch, torch.no_grad():
-        patch.setattr(_Run, "_joined", watched)
+        patch.setattr(ForwardPass, "_joined", watched)
         network(x, time_steps=T)
     return entered
 
@@ -214,7 +215,7 @@ def test_a_class_is_the_mean_of_its_voters() -> None:
     assert sum(p.numel() for p in network.parameters()) == network.architecture.n_parameters
     with torch.no_grad():
         logits = network(frames(), time_steps=T, calibrate=True)
-        run = _Run(network, time_steps=T, calibrate=False, observe=None, observe_current=None)
+        run = ForwardPass(network, time_steps=T, calibrate=False, observe=None, observe_current=None)
         votes = network.readout(run.output_rates(frames()))
     assert votes.shape == (6, 30)
     assert logits[:, 2].allclose(votes[:, 6:9].mean(1))
