@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 N_SCORING_LINES = 10
 """Lines that a scoring of whatever length leaves in a log file."""
+
+
+UNKNOWN = "-"
+"""What stands for a time that nothing is known about yet."""
 
 
 class Reporter(Protocol):
@@ -242,12 +247,29 @@ class LiveReporter(PlainReporter):
         self._console = console or RichConsole()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._timed_from: tuple[float, int] | None = None
 
     def line(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def evaluated(self, *, n_done: int, n_total: int) -> None:
-        self._move(f"generation {self._next()}/{self._n_generations}", n_done=n_done, n_total=n_total)
+        self._move(
+            f"generation {self._next()}/{self._n_generations}",
+            n_done=n_done,
+            n_total=n_total,
+            left=self._left(n_done=n_done, n_total=n_total),
+        )
+
+    def _left(self, *, n_done: int, n_total: int) -> str:
+        """How long the run still takes, at the pace since its first evaluation here; Ray's start says nothing of it."""
+        now, done = time.monotonic(), len(self._seconds) * n_total + n_done
+        if self._timed_from is None:
+            self._timed_from = now, done
+        begun, done_before = self._timed_from
+        if done <= done_before:
+            return UNKNOWN
+        to_do = (self._n_generations - self._first + 1) * n_total - done
+        return clock(to_do * (now - begun) / (done - done_before))
 
     def epoch(
         self,
@@ -267,17 +289,19 @@ class LiveReporter(PlainReporter):
             images_per_second=images_per_second,
             seconds=seconds,
         )
-        self._move("training", n_done=epoch, n_total=n_epochs)
+        left = clock((n_epochs - epoch) * seconds)
+        self._move("training", n_done=epoch, n_total=n_epochs, left=left)
 
     def begin(self, *, folder: Path, record: RunRecord, n_generations: int, first: int) -> None:
         super().begin(folder=folder, record=record, n_generations=n_generations, first=first)
         self._first = first
-        self._move(
-            f"generation {first}/{n_generations}", n_done=0, n_total=record.config.evolution.population
-        )
+        self._timed_from = None
+        population = record.config.evolution.population
+        self._move(f"generation {first}/{n_generations}", n_done=0, n_total=population, left=UNKNOWN)
 
     def scored(self, *, n_done: int, n_total: int, seconds: float) -> None:
-        self._move("scoring", n_done=n_done, n_total=n_total)
+        left = clock((n_total - n_done) * seconds / n_done)
+        self._move("scoring", n_done=n_done, n_total=n_total, left=left)
 
     def table(self, cells: Sequence[Sequence[str]], *, title: str) -> None:
         self.close()
@@ -291,7 +315,7 @@ class LiveReporter(PlainReporter):
     def _next(self) -> int:
         return self._first + len(self._seconds)
 
-    def _move(self, text: str, *, n_done: int, n_total: int) -> None:
+    def _move(self, text: str, *, n_done: int, n_total: int, left: str) -> None:
         from rich import progress
 
         if self._bar is None:
@@ -300,12 +324,13 @@ class LiveReporter(PlainReporter):
                 progress.BarColumn(),
                 progress.MofNCompleteColumn(),
                 progress.TimeElapsedColumn(),
+                progress.TextColumn("left {task.fields[left]}"),
             )
             self._bar = progress.Progress(*columns, console=self._console, transient=True)
-            self._task = self._bar.add_task(text, total=n_total)
+            self._task = self._bar.add_task(text, total=n_total, left=left)
             self._bar.start()
         assert self._task is not None
-        self._bar.update(self._task, description=text, completed=n_done, total=n_total)
+        self._bar.update(self._task, description=text, completed=n_done, total=n_total, left=left)
 
 
 def _next_commands(run: Run) -> list[str]:

@@ -40,3 +40,7 @@ def test_importing_what_every_command_imports_loads_nothing_heavy(module: str) -
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert heavy_after(HELP.format(arguments=arguments)) == ""
+
+
+def test_a_run_waits_for_neither_ray_nor_what_only_ranking_needs() -> None:
+    assert heavy_after("import evonas.pipeline") == "torch"

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from sklearn.datasets import load_digits
 
 from evonas.data import load
@@ -44,7 +45,16 @@ def test_the_splits_of_digits_are_fixed() -> None:
     assert digits.digest == "86a2da90178c6e4e5be355eb557e884568937a5b05af1f342f0108f80d70b5c4"
 
 
-def test_sklearn_is_imported_only_when_digits_are_read() -> None:
-    code = "import sys, evonas.data; print({'sklearn', 'scipy', 'torch', 'pandas'} & set(sys.modules))"
+def test_digits_are_the_same_where_their_file_lies_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = load("digits")
+    monkeypatch.setattr("evonas.data.digits.find_spec", lambda name: None)
+    assert load("digits").digest == usual.digest
+
+
+def test_sklearn_is_not_imported_for_digits() -> None:
+    code = (
+        "import sys, evonas.data; evonas.data.load('digits');"
+        "print({'sklearn', 'scipy', 'torch', 'pandas'} & set(sys.modules))"
+    )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "set()\n"

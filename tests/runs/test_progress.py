@@ -196,3 +196,25 @@ def test_on_a_terminal_a_scoring_moves_the_bar_and_its_table_has_a_title() -> No
 
 def test_a_clock_never_runs_below_zero() -> None:
     assert clock(-3.0) == "0:00"
+
+
+def test_the_bar_of_a_run_says_how_long_all_its_generations_still_take(
+    monkeypatch: pytest.MonkeyPatch, record: RunRecord
+) -> None:
+    seconds = iter((100.0, 102.0))
+    monkeypatch.setattr("evonas.runs.progress.time.monotonic", lambda: next(seconds))
+    screen = io.StringIO()
+    shown = LiveReporter(Console(file=screen, force_terminal=True, width=200, color_system=None))
+    shown.begin(folder=Path("runs/x"), record=record, n_generations=4, first=1)
+    shown.evaluated(n_done=1, n_total=24)
+    shown.evaluated(n_done=3, n_total=24)  # a second each, and 93 of 4 x 24 to go
+    shown.close()
+    assert "left 1:33" in screen.getvalue()
+
+
+def test_the_bar_of_a_scoring_says_how_long_it_still_takes() -> None:
+    screen = io.StringIO()
+    shown = LiveReporter(Console(file=screen, force_terminal=True, width=200, color_system=None))
+    shown.scored(n_done=10, n_total=40, seconds=20.0)
+    shown.close()
+    assert "left 1:00" in screen.getvalue()
