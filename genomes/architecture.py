@@ -115,24 +115,24 @@ class Architecture:
 
     @cached_property
     def twins(self) -> tuple[int, ...]:
-        """For each node the first one that always sends the same, most often itself.
+        """For each node the first one in the order of execution that always sends the same, most often itself.
 
         Twins are equal nodes that get the same through synapses without weights; neurons that learn are their own.
         """
         first: dict[object, int] = {}
-        found: list[int] = []
-        for i, node in enumerate(self.nodes):
-            into = [self.synapses[s] for s in self.incoming[i]]
+        found: dict[int, int] = {}
+        for i in (node for group in self.schedule for node in group):
+            node, into = self.nodes[i], [self.synapses[s] for s in self.incoming[i]]
             alike = i != INPUT and not (node.neuron and NEURON_MODELS.get(node.neuron.model).n_parameters)
             alike = alike and all(
-                s.source < i
+                s.source in found
                 and not s.operation.needs_sequence
                 and not s.operation.n_parameters(self.nodes[s.source].shape)
                 for s in into
             )
             key = (node, *((found[s.source], s.delay, s.operation) for s in into)) if alike else i
-            found.append(first.setdefault(key, i))
-        return tuple(found)
+            found[i] = first.setdefault(key, i)
+        return tuple(found[i] for i in range(len(self.nodes)))
 
     @cached_property
     def weight_keys(self) -> tuple[str, ...]:

@@ -9,7 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from evonas.snn.statistics import COUNTS, CURRENT_GRAM, STEP_GRAMS, TRAIN_GRAM, Counts, StepGrams, health
+from evonas.snn.statistics import (
+    COUNTS,
+    CURRENT_GRAM,
+    RATE_GRAM,
+    STEP_GRAMS,
+    TRAIN_GRAM,
+    Counts,
+    StepGrams,
+    health,
+    spike_counts,
+)
 
 
 def trains(*, n_steps: int = 4, batch: int = 6, shape: tuple[int, int, int] = (3, 5, 4)) -> Tensor:
@@ -55,6 +65,32 @@ def test_the_gram_of_currents_is_that_of_their_mean_over_time(
     torch.testing.assert_close(found.sums, patterns.sum(1), rtol=1e-5, atol=1e-4)
     assert (found.n, found.unit) == (60, 1.0)
     assert CURRENT_GRAM.of_current
+
+
+@pytest.mark.parametrize(("n_steps", "side"), [(4, 5), (300, 16)])
+def test_the_gram_of_rates_is_exact_however_large_the_counts_grow(n_steps: int, side: int) -> None:
+    spikes = torch.ones(n_steps, 2, 1, side, side)
+    spikes[0, 0, 0, 0, 0] = 0.0
+    found = RATE_GRAM.measure(spikes)
+    first = side**2 * n_steps - 1
+    assert found.sums.tolist() == [first, side**2 * n_steps]
+    assert found.products.tolist() == [
+        [(side**2 - 1) * n_steps**2 + (n_steps - 1) ** 2, first * n_steps],
+        [first * n_steps, side**2 * n_steps**2],
+    ]
+    assert found.unit == 1 / n_steps
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_spikes_are_counted_for_each_neuron_and_sample(layout: torch.memory_format) -> None:
+    spikes = trains().flatten(0, 1).contiguous(memory_format=layout).unflatten(0, (4, 6))
+    found = spike_counts(spikes)
+    assert torch.equal(found.of_sample, spikes.sum(0))
+    assert found.n_steps == 4
+
+
+def test_statistics_of_one_reduction_read_the_same_one() -> None:
+    assert COUNTS.reduced is RATE_GRAM.reduced is spike_counts
 
 
 def test_health_counts_each_neuron_once() -> None:
