@@ -7,11 +7,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# The libraries that ours is measured beside, and ours, in an environment of their own.
+PEERS := .venv-peers
+PEERS_STAMP := $(PEERS)/.installed
+
 # The interpreter .venv is made with; 3.11 is the tested one.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
 # A misspelt variable would silently start the default run.
-VARIABLES := DATASET DATA_DIR SPACE POPULATION GENERATIONS WORKERS SEED RUN CSV FIGURE ELITE EPOCHS DEVICE NAME SIZE TABLE PROXIES ONLY DISTINCT COLUMNS LIMIT PYTHON VENV
+VARIABLES := DATASET DATA_DIR SPACE POPULATION GENERATIONS WORKERS SEED RUN CSV FIGURE ELITE EPOCHS DEVICE NAME SIZE TABLE PROXIES ONLY DISTINCT COLUMNS LIMIT PARTS PYTHON VENV
 UNKNOWN := $(filter-out $(VARIABLES),$(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $(v))),$(v))))
 ifneq ($(strip $(UNKNOWN)),)
 $(error unknown variable $(UNKNOWN); known: $(VARIABLES))
@@ -71,9 +75,23 @@ format: $(STAMP) ## Put every file into the one format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(STAMP) ## Run the benchmarks; takes long
-	set -e; for file in benchmarks/speed_*.py benchmarks/quality_*.py; do $(BIN)/python "$$file"; done
+bench: $(STAMP) $(PEERS_STAMP) ## Measure the speed; PARTS="evaluation peers driver start workers scheduling" DATA_DIR=
+	@for part in $(or $(PARTS),evaluation peers driver start workers scheduling); do \
+		case $$part in \
+			peers) set -- $(PEERS)/bin/python benchmarks/speed_peers.py $(call flag,--root,$(DATA_DIR)) ;; \
+			evaluation|start|workers) set -- $(BIN)/python benchmarks/speed_$$part.py $(call flag,--root,$(DATA_DIR)) ;; \
+			*) set -- $(BIN)/python benchmarks/speed_$$part.py ;; \
+		esac; \
+		echo; echo "$$*"; OMP_NUM_THREADS=1 "$$@" || exit; \
+	done
 
-clean: ## Remove .venv and caches; runs and data stay
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+$(PEERS_STAMP): benchmarks/peers-requirements.txt setup.cfg constraints.txt pyproject.toml
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install -c constraints.txt torch==2.13.0
+	$(PEERS)/bin/python -m pip install -c constraints.txt -e '.[plots]'
+	$(PEERS)/bin/python -m pip install --no-deps -r benchmarks/peers-requirements.txt
+	@touch $@
+
+clean: ## Remove the environments and caches; runs and data stay
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find genomes evonas tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

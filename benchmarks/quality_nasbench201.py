@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evolution.archive import hypervolume
-from evonas.evolution.evaluation import Evaluation, Proposal
+from evonas.evolution.evaluation import DirectQueue, Evaluation, Proposal
 from evonas.evolution.fitness import ObjectiveSpec
 from evonas.evolution.loop import evolve, make_toolbox
 from evonas.evolution.state import EvolutionState
@@ -90,6 +90,15 @@ def read_table(path: Path) -> dict[str, tuple[float, float]]:
     return table
 
 
+def table_specs(table: dict[str, tuple[float, float]]) -> tuple[ObjectiveSpec, ...]:
+    """Accuracy against convolutions; the worst of the table is the reference corner, its best the ideal."""
+    accuracies = [accuracy for accuracy, _ in table.values()]
+    return (
+        ObjectiveSpec("accuracy", "max", "%", "linear", (min(accuracies), max(accuracies))),
+        ObjectiveSpec("convolutions", "min", "edges", "linear", (0.0, float(N_EDGES))),
+    )
+
+
 def ours(
     search: Strategy,
     *,
@@ -98,19 +107,21 @@ def ours(
     n: int,
     size: int,
     seed: int,
+    lag: int | None = None,
 ) -> list[str]:
     """The first `n` cells that `search` proposes."""
     cells: list[str] = []
 
-    def evaluate(proposals: Sequence[Proposal]) -> list[Evaluation]:
-        new = [proposal.architecture_id for proposal in proposals]
-        cells.extend(new)
-        rows = [dict(zip((spec.name for spec in specs), table[cell], strict=True)) for cell in new]
-        return [Evaluation(status="ok", objectives=row) for row in rows]
+    def evaluate(proposal: Proposal) -> Evaluation:
+        cell = proposal.architecture_id
+        cells.append(cell)
+        return Evaluation("ok", dict(zip((spec.name for spec in specs), table[cell], strict=True)))
 
     evolve(
-        toolbox=make_toolbox(space=CellSpace(), evaluate=evaluate),
+        toolbox=make_toolbox(space=CellSpace()),
+        queue=DirectQueue(evaluate),
         strategy=search,
+        lag=lag,
         state=EvolutionState(),
         specs=specs,
         generations=-(-n // size) - 1,
@@ -249,12 +260,7 @@ def main() -> int:
     arguments = parser.parse_args()
     started = time.perf_counter()
     table = read_table(arguments.table)
-    accuracies = [accuracy for accuracy, _ in table.values()]
-    # The reference corner is the worst of the table, the ideal its best: nothing is clipped.
-    specs = (
-        ObjectiveSpec("accuracy", "max", "%", "linear", (min(accuracies), max(accuracies))),
-        ObjectiveSpec("convolutions", "min", "edges", "linear", (0.0, float(N_EDGES))),
-    )
+    specs = table_specs(table)
     maximum = float(curve(list(table), table=table, specs=specs)[-1])
     n, seeds = arguments.evaluations, range(arguments.seeds)
     print(f"{len(table)} cells, hypervolume of all {maximum:.6f}; {n} evaluations, {arguments.seeds} seeds")

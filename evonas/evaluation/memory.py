@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from evonas.evaluation.executor import Executor
 from evonas.evolution.evaluation import FAILURES, Evaluation, Proposal
 
 
-class RememberingMap:
-    """The `map` of the population loop: proposals in, one evaluation each out, in order.
+class RememberingQueue:
+    """The `EvaluationQueue` of a run: proposals go in, one evaluation each comes out, in order.
 
-    An architecture that was evaluated before in this run, or earlier among the same proposals, is not run again. What
-    `recorded` returns for a proposal is taken as its evaluation (a resumed run replays its log so); everything else is
-    handed to `on_result` in submission order, whatever order the executor finishes in.
+    An architecture that was evaluated before in this run, or is being evaluated, is not run again. What `recorded`
+    returns for a proposal is taken as its evaluation (a resumed run replays its log so). Every evaluation is handed to
+    `on_result` before it comes out, so in submission order, whatever order the executor finishes in.
     """
 
     def __init__(
@@ -26,42 +27,42 @@ class RememberingMap:
         on_result: Callable[[Proposal, Evaluation], None] = lambda proposal, evaluation: None,
     ) -> None:
         self._executor = executor
-        self._known: dict[str, Evaluation] = {}
         self._recorded = recorded
         self._on_result = on_result
+        self._waiting: deque[Proposal] = deque()
+        self._running: set[str] = set()
+        self._results: dict[int, Evaluation] = {}
+        self._known: dict[str, Evaluation] = {}
         for architecture_id, evaluation in known:
             self._remember(architecture_id, evaluation)
 
-    def __call__(self, proposals: Sequence[Proposal]) -> list[Evaluation]:
-        """One evaluation for each proposal."""
-        results: dict[int, Evaluation] = {}
-        replayed: set[int] = set()
-        to_run: dict[str, int] = {}
-        for position, proposal in enumerate(proposals):
-            evaluation = self._recorded(proposal)
-            if evaluation is not None:
-                results[position] = evaluation
-                replayed.add(position)
-                self._remember(proposal.architecture_id, evaluation)
-            elif proposal.architecture_id not in self._known:
-                to_run.setdefault(proposal.architecture_id, position)
-        order = list(to_run.values())
-        finished = self._executor.run([proposals[position].genome for position in order])
-        committed: list[Evaluation] = []
-        for position, proposal in enumerate(proposals):
-            own = to_run.get(proposal.architecture_id) == position
-            while own and position not in results:
-                done, evaluation = next(finished)
-                results[order[done]] = evaluation
-            if own:
-                self._remember(proposal.architecture_id, results[position])
-            evaluation = (
-                results[position] if position in results else again(self._known[proposal.architecture_id])
-            )
-            if position not in replayed:
-                self._on_result(proposal, evaluation)
-            committed.append(evaluation)
-        return committed
+    def submit(self, proposal: Proposal, /) -> None:
+        """See `EvaluationQueue.submit`."""
+        architecture_id = proposal.architecture_id
+        evaluation = self._recorded(proposal)
+        if evaluation is not None:
+            self._results[proposal.index] = evaluation
+            self._remember(architecture_id, evaluation)
+        elif architecture_id not in self._known and architecture_id not in self._running:
+            self._running.add(architecture_id)
+            self._executor.submit(proposal.index, proposal.genome)
+        self._waiting.append(proposal)
+
+    def next(self) -> Evaluation:
+        """See `EvaluationQueue.next`."""
+        proposal = self._waiting.popleft()
+        architecture_id = proposal.architecture_id
+        # The double of a pending one stands behind it, so it is known by the time that its own turn comes.
+        while proposal.index not in self._results and architecture_id not in self._known:
+            self._results.update(self._executor.finished())
+        evaluation = self._results.pop(proposal.index, None)
+        if evaluation is None:
+            evaluation = again(self._known[architecture_id])
+        else:
+            self._remember(architecture_id, evaluation)
+            self._running.discard(architecture_id)
+        self._on_result(proposal, evaluation)
+        return evaluation
 
     def _remember(self, architecture_id: str, evaluation: Evaluation) -> None:
         if evaluation.status != "cached":

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
@@ -103,7 +103,8 @@ class RayExecutor:
     """Evaluates on `workers` Ray actors, on this machine or, with `address`, on a running cluster.
 
     The batch is stored once. A worker that dies is replaced and its genome evaluated again with the same seed; after
-    `MAX_ATTEMPTS` deaths the evaluation is `worker_died`. A worker past the time-out is killed and replaced.
+    `MAX_ATTEMPTS` deaths the evaluation is `worker_died`. A worker past the time-out is killed and replaced. `worker`
+    is the class of the actors, made and called as `Worker` is.
 
     Raises:
         ConfigError: the cluster has fewer processors than workers are asked for.
@@ -119,8 +120,10 @@ class RayExecutor:
         timeout_s: float,
         address: str | None = None,
         labels: np.ndarray | None = None,
+        worker: type = Worker,
     ) -> None:
         self._task = task
+        self._worker = worker
         self._batch = inputs
         self._labels = labels
         self._n_workers = workers
@@ -128,6 +131,7 @@ class RayExecutor:
         self._address = address
         self._clock = AttendedClock()
         self._n_bad_starts = 0
+        self._waiting: deque[_Job] = deque()
         self._idle: list[Any] = []
         self._calls: dict[Any, _Call] = {}
 
@@ -141,7 +145,7 @@ class RayExecutor:
                 raise ConfigError(
                     f"evaluation.workers: {self._n_workers} asked for, but the cluster has {available} processors"
                 )
-            self._actor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(Worker)
+            self._actor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(self._worker)
             self._inputs = ray.put(self._batch)
             for _ in range(self._n_workers):
                 self._start_worker()
@@ -183,29 +187,41 @@ class RayExecutor:
             ray.kill(actor)
         ray.shutdown()
 
-    def run(self, genomes: Sequence[Any]) -> Iterator[tuple[int, Evaluation]]:
-        """The position and evaluation of each genome, in the order they are finished."""
-        waiting = deque(_Job(position, genome) for position, genome in enumerate(genomes))
-        n_left = len(waiting)
-        while n_left:
-            while waiting and self._idle:
-                job = waiting.popleft()
-                job.attempts += 1
-                actor = self._idle.pop()
-                call = _Call(actor, job, self._clock.now() + self._timeout_s)
-                self._calls[actor.evaluate.remote(job.genome)] = call
-            for job, evaluation in self._finished():
+    def submit(self, position: int, genome: Any) -> None:
+        """See `Executor.submit`."""
+        self._waiting.append(_Job(position, genome))
+        self._dispatch()
+
+    def finished(self) -> list[tuple[int, Evaluation]]:
+        """See `Executor.finished`.
+
+        Raises:
+            RunError: no worker is left, and none can be started.
+        """
+        found: list[tuple[int, Evaluation]] = []
+        while not found:
+            for job, evaluation in self._ended():
                 if evaluation is None:
-                    waiting.appendleft(job)
+                    self._waiting.appendleft(job)
                 else:
-                    n_left -= 1
-                    yield job.position, replace(evaluation, attempts=job.attempts)
+                    found.append((job.position, replace(evaluation, attempts=job.attempts)))
+            self._dispatch()
+        return found
+
+    def _dispatch(self) -> None:
+        """Give the idle workers what waits."""
+        while self._waiting and self._idle:
+            job = self._waiting.popleft()
+            job.attempts += 1
+            actor = self._idle.pop()
+            call = _Call(actor, job, self._clock.now() + self._timeout_s)
+            self._calls[actor.evaluate.remote(job.genome)] = call
 
     def _start_worker(self) -> None:
         actor = self._actor.remote(self._task, self._inputs, self._labels, this_process())
         self._calls[actor.ready.remote()] = _Call(actor, None, self._clock.now() + START_TIMEOUT_S)
 
-    def _finished(self) -> Iterator[tuple[_Job, Evaluation | None]]:
+    def _ended(self) -> Iterator[tuple[_Job, Evaluation | None]]:
         """Wait for the next thing to happen; jobs that ended with their evaluation, None for one to start again."""
         patience = max(0.0, min(call.deadline for call in self._calls.values()) - self._clock.now())
         done, _ = ray.wait(list(self._calls), num_returns=1, timeout=min(patience, LONGEST_STEP_S))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType, TracebackType
@@ -32,6 +33,7 @@ class SerialExecutor:
         self._inputs = torch.from_numpy(inputs)
         self._labels = None if labels is None else torch.from_numpy(labels)
         self._timeout_s = timeout_s
+        self._waiting: deque[tuple[int, Any]] = deque()
 
     def __enter__(self) -> SerialExecutor:
         self._threads = torch.get_num_threads()
@@ -43,17 +45,21 @@ class SerialExecutor:
     ) -> None:
         torch.set_num_threads(self._threads)
 
-    def run(self, genomes: Sequence[Any]) -> Iterator[tuple[int, Evaluation]]:
-        """The position and evaluation of each genome, in order."""
-        for position, genome in enumerate(genomes):
-            started = time.perf_counter()
-            try:
-                with _alarm(self._timeout_s):
-                    evaluation = evaluate(self._task, genome, inputs=self._inputs, labels=self._labels)
-            except _OutOfTime:
-                evaluation = timed_out(self._timeout_s)
-            seconds = time.perf_counter() - started
-            yield position, replace(evaluation, seconds=seconds, worker="driver")
+    def submit(self, position: int, genome: Any) -> None:
+        """See `Executor.submit`."""
+        self._waiting.append((position, genome))
+
+    def finished(self) -> list[tuple[int, Evaluation]]:
+        """See `Executor.finished`; evaluates the genome that has waited longest."""
+        position, genome = self._waiting.popleft()
+        started = time.perf_counter()
+        try:
+            with _alarm(self._timeout_s):
+                evaluation = evaluate(self._task, genome, inputs=self._inputs, labels=self._labels)
+        except _OutOfTime:
+            evaluation = timed_out(self._timeout_s)
+        seconds = time.perf_counter() - started
+        return [(position, replace(evaluation, seconds=seconds, worker="driver"))]
 
 
 def timed_out(timeout_s: float) -> Evaluation:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 STATUSES = ("ok", "cached", "infeasible", "failed", "timeout", "worker_died")
 """Every outcome a proposal can have."""
@@ -62,3 +64,31 @@ class Evaluation:
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise ValueError(f"status: expected one of {', '.join(STATUSES)}, got {self.status!r}")
+
+
+class EvaluationQueue(Protocol):
+    """All that evolution knows of evaluation: what goes in first comes out first, whatever is finished when."""
+
+    def submit(self, proposal: Proposal, /) -> None:
+        """Have `proposal` evaluated; does not wait for it."""
+        ...
+
+    def next(self) -> Evaluation:
+        """The evaluation of the oldest proposal whose evaluation was not handed out yet, once it is there."""
+        ...
+
+
+class DirectQueue:
+    """Evaluates by a function call when the evaluation is asked for, which is all that a table of results needs."""
+
+    def __init__(self, evaluate: Callable[[Proposal], Evaluation]) -> None:
+        self._evaluate = evaluate
+        self._waiting: deque[Proposal] = deque()
+
+    def submit(self, proposal: Proposal, /) -> None:
+        """See `EvaluationQueue.submit`."""
+        self._waiting.append(proposal)
+
+    def next(self) -> Evaluation:
+        """See `EvaluationQueue.next`."""
+        return self._evaluate(self._waiting.popleft())

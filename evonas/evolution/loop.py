@@ -5,25 +5,27 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deap.base import Toolbox
 from deap.tools import Logbook
 
 from evonas.errors import ConfigError
+from evonas.evolution import archive
 from evonas.evolution.archive import hypervolume
-from evonas.evolution.evaluation import FAILURES, Evaluation, Proposal
+from evonas.evolution.evaluation import FAILURES, Evaluation, EvaluationQueue, Proposal
 from evonas.evolution.fitness import ObjectiveSpec
+from evonas.evolution.individual import individuals
 from evonas.evolution.selection import survivors
 from evonas.evolution.space import SearchSpace
-from evonas.evolution.state import EvolutionState
+from evonas.evolution.state import EvolutionState, asked
 from evonas.evolution.strategies import Strategy
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One turn of the loop: the state after it, its proposals and evaluations in order, its record."""
+    """As many proposals as the population has places, told: the state after them, they in order, their record."""
 
     state: EvolutionState
     proposals: tuple[Proposal, ...]
@@ -31,15 +33,9 @@ class Generation:
     record: dict[str, Any]
 
 
-def make_toolbox(
-    *, space: SearchSpace, evaluate: Callable[[Sequence[Proposal]], Sequence[Evaluation]]
-) -> Toolbox:
-    """The operators of a run: `map` is the executor; sample, mate, mutate, architecture_id are the space's.
-
-    `map(proposals)` returns one evaluation each, in order. `select(individuals, k)` is `selection.survivors`.
-    """
+def make_toolbox(*, space: SearchSpace) -> Toolbox:
+    """The operators of a run: sample, mate, mutate and architecture_id are the space's, select is `survivors`."""
     toolbox = Toolbox()
-    toolbox.register("map", evaluate)
     toolbox.register("sample", space.sample)
     toolbox.register("mate", space.crossover)
     toolbox.register("mutate", space.mutate)
@@ -51,26 +47,31 @@ def make_toolbox(
 def evolve(
     *,
     toolbox: Toolbox,
+    queue: EvaluationQueue,
     strategy: Strategy,
     state: EvolutionState,
     specs: Sequence[ObjectiveSpec],
     generations: int,
     population: int,
     seed: int,
+    lag: int | None = None,
     seen: Iterable[str] = (),
     initial: Sequence[object] = (),
     on_generation: Callable[[Generation], None] = lambda generation: None,
 ) -> tuple[EvolutionState, Logbook]:
     """The state after generation `generations` (0 is the random first population alone), and its logbook.
 
-    Continues from `state`; `EvolutionState()` begins anew. `seen` are the architecture ids of all proposals
-    up to ``state.generation``, and no later ones, or a resumed run would propose otherwise than an
-    uninterrupted one. The genomes `initial` take the first places of generation 0, whatever the strategy proposes
-    there. `on_generation` is called after each generation.
+    Continues from `state`, as it was after a generation; `EvolutionState()` begins anew. `seen` are the architecture
+    ids of all proposals up to ``state.n_told``, and no later ones, or a resumed run would propose otherwise than an
+    uninterrupted one. `lag` is for strategies that take one. The genomes `initial` take the first places of
+    generation 0, whatever the strategy proposes there. `on_generation` is called after each generation.
+
+    What the strategy has proposed beyond the last generation is pending in the end and was not submitted, so that a
+    search that goes on is the one that had been longer from the beginning.
 
     Raises:
-        ConfigError: no objectives or two of one name, `population` below 2 or below the number of `initial`, or
-            `generations` below 0.
+        ConfigError: no objectives or two of one name, `population` below 2 or below the number of `initial`,
+            `generations` below 0, or a `lag` that the strategy refuses.
     """
     if not specs:
         raise ConfigError("objectives: expected at least one, got none")
@@ -84,24 +85,42 @@ def evolve(
         raise ConfigError(f"initial: expected at most {population} genomes (population), got {len(initial)}")
     if generations < 0:
         raise ConfigError(f"generations: expected 0 or more, got {generations}")
-    known = set(seen)
+    rhythm = strategy.rhythm(population=population, lag=lag)
+    n_total = population * (generations + 1)
+    given = _given(initial, toolbox=toolbox) if state.n_proposed == 0 else []
+    known = {*seen, *(proposal.architecture_id for proposal in (*given, *state.pending))}
+
+    def submit(proposals: Iterable[Proposal]) -> None:
+        for proposal in proposals:
+            if proposal.index < n_total:
+                queue.submit(proposal)
+
+    if state.n_told < n_total:
+        submit(state.pending)
     logbook = Logbook()
-    while state.generation < generations:
-        started = time.perf_counter()
-        given = _given(initial, toolbox=toolbox) if state.generation < 0 else []
-        avoided = known | {proposal.architecture_id for proposal in given}
-        proposals = strategy.ask(state, toolbox=toolbox, size=population, seed=seed, seen=avoided)
-        # The places that are overwritten were asked for too, so that every other sample keeps its own stream.
-        proposals = [*given, *proposals[len(given) :]]
-        evaluations = list(toolbox.map(proposals))
-        state = strategy.tell(state, proposals, evaluations, toolbox=toolbox, specs=specs, size=population)
-        known.update(proposal.architecture_id for proposal in proposals)
-        record = summary(state, evaluations, specs=specs)
-        record["seconds"] = time.perf_counter() - started
-        logbook.record(**record)
-        on_generation(
-            Generation(state=state, proposals=tuple(proposals), evaluations=tuple(evaluations), record=record)
-        )
+    proposals: list[Proposal] = []
+    evaluations: list[Evaluation] = []
+    started = time.perf_counter()
+    while state.n_told < n_total:
+        while len(state.pending) + rhythm.batch <= rhythm.lag:
+            new = strategy.ask(state, toolbox=toolbox, n=rhythm.batch, size=population, seed=seed, seen=known)
+            # The places that are overwritten were asked for too, so that every other sample keeps its own stream.
+            new = [given[p.index] if p.index < len(given) else p for p in new]
+            known.update(proposal.architecture_id for proposal in new)
+            state = asked(state, new)
+            submit(new)
+        batch = state.pending[: rhythm.batch]
+        results = [queue.next() for _ in batch]
+        state = strategy.tell(state, batch, results, toolbox=toolbox, specs=specs, size=population)
+        proposals += batch
+        evaluations += results
+        if state.n_told % population == 0:
+            state = _with_generation(state, proposals, evaluations, specs=specs)
+            record = summary(state, evaluations, specs=specs)
+            record["seconds"] = time.perf_counter() - started
+            logbook.record(**record)
+            on_generation(Generation(state, tuple(proposals), tuple(evaluations), record))
+            proposals, evaluations, started = [], [], time.perf_counter()
     return state, logbook
 
 
@@ -110,6 +129,20 @@ def _given(genomes: Sequence[object], *, toolbox: Toolbox) -> list[Proposal]:
         Proposal(index=i, generation=0, genome=genome, architecture_id=toolbox.architecture_id(genome))
         for i, genome in enumerate(genomes)
     ]
+
+
+def _with_generation(
+    state: EvolutionState,
+    proposals: Sequence[Proposal],
+    evaluations: Sequence[Evaluation],
+    *,
+    specs: Sequence[ObjectiveSpec],
+) -> EvolutionState:
+    """The state with one more generation in its archive; one by one they would cost a sort of the archive each."""
+    fresh = individuals(proposals, evaluations, specs=specs)
+    return replace(
+        state, generation=state.generation + 1, archive=archive.update(state.archive, fresh, specs)
+    )
 
 
 def summary(

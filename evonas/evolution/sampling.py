@@ -12,26 +12,19 @@ from evonas.rng import generator
 
 
 def sample_population(
-    state: EvolutionState, *, toolbox: Toolbox, size: int, seed: int, seen: Set[str], n_tries: int
+    state: EvolutionState, *, toolbox: Toolbox, n: int, size: int, seed: int, seen: Set[str], n_tries: int
 ) -> list[Proposal]:
-    """`size` random genomes for the next generation, new to `seen` and each other within `n_tries` draws."""
-    generation = state.generation + 1
-    taken = set(seen)
+    """The next `n` proposals of generations of `size`: random, new to `seen` and each other within `n_tries` draws."""
+    taken: set[str] = set()
     proposals = []
-    for i in range(size):
-        rng = generator(seed, "sample", generation, i)
+    for index in range(state.n_proposed, state.n_proposed + n):
+        generation, place = divmod(index, size)
+        rng = generator(seed, "sample", generation, place)
         for _ in range(n_tries):
             genome = toolbox.sample(rng=rng)
             architecture_id = toolbox.architecture_id(genome)
-            if architecture_id not in taken:
+            if architecture_id not in seen and architecture_id not in taken:
                 break
         taken.add(architecture_id)
-        proposals.append(
-            Proposal(
-                index=state.n_proposed + i,
-                generation=generation,
-                genome=genome,
-                architecture_id=architecture_id,
-            )
-        )
+        proposals.append(Proposal(index, generation, genome, architecture_id))
     return proposals

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evonas.errors import RunError
-from evonas.evolution import archive
 from evonas.evolution.evaluation import Evaluation, Proposal
 from evonas.evolution.fitness import ObjectiveSpec, fitness
 from evonas.evolution.individual import Individual, unusable
@@ -22,33 +21,33 @@ class EvolutionState:
     There is no generator state in it: every draw comes from a stream named by seed, generation and proposal.
 
     Attributes:
-        generation: last generation told, -1 before the first population.
+        generation: last generation told in full, -1 before the first population.
         n_proposed: proposals made so far; the index of the next one.
-        population: the parents of the next generation, in a fixed order.
-        archive: the non-dominated feasible individuals of the whole run.
+        pending: the last of them, those that are not told yet, in order.
+        population: the parents of the next proposals, in a fixed order.
+        archive: the non-dominated feasible individuals of the generations up to `generation`.
     """
 
     generation: int = -1
     n_proposed: int = 0
+    pending: tuple[Proposal, ...] = ()
     population: tuple[Individual, ...] = ()
     archive: tuple[Individual, ...] = ()
 
+    @property
+    def n_told(self) -> int:
+        """Proposals whose evaluation is known; the index of the next one to be told."""
+        return self.n_proposed - len(self.pending)
 
-def advanced(
-    state: EvolutionState,
-    proposals: Sequence[Proposal],
-    fresh: Sequence[Individual],
-    *,
-    survivors: Sequence[Individual],
-    specs: Sequence[ObjectiveSpec],
-) -> EvolutionState:
-    """The state one generation later: `fresh` came of its `proposals`, `survivors` are the next population."""
-    return EvolutionState(
-        generation=state.generation + 1,
-        n_proposed=state.n_proposed + len(proposals),
-        population=tuple(survivors),
-        archive=archive.update(state.archive, fresh, specs),
-    )
+
+def asked(state: EvolutionState, proposals: Sequence[Proposal]) -> EvolutionState:
+    """The state with `proposals` pending behind those that are."""
+    return replace(state, n_proposed=state.n_proposed + len(proposals), pending=(*state.pending, *proposals))
+
+
+def told(state: EvolutionState, n: int, *, survivors: Sequence[Individual]) -> EvolutionState:
+    """The state without the first `n` pending proposals, whose evaluations led to the population `survivors`."""
+    return replace(state, pending=state.pending[n:], population=tuple(survivors))
 
 
 def to_dict(state: EvolutionState, *, space: SearchSpace) -> dict[str, Any]:
@@ -56,6 +55,7 @@ def to_dict(state: EvolutionState, *, space: SearchSpace) -> dict[str, Any]:
     return {
         "generation": state.generation,
         "n_proposed": state.n_proposed,
+        "pending": [_proposal_to_dict(proposal, space=space) for proposal in state.pending],
         "population": [_individual_to_dict(individual, space=space) for individual in state.population],
         "archive": [_individual_to_dict(individual, space=space) for individual in state.archive],
     }
@@ -74,6 +74,7 @@ def from_dict(
         return EvolutionState(
             generation=int(data["generation"]),
             n_proposed=int(data["n_proposed"]),
+            pending=tuple(_proposal_from_dict(item, space=space) for item in data["pending"]),
             population=tuple(
                 _individual_from_dict(item, space=space, specs=specs) for item in data["population"]
             ),
@@ -85,6 +86,26 @@ def from_dict(
         raise
     except (TypeError, ValueError, AttributeError) as error:
         raise RunError(f"evolution state: expected what to_dict wrote, got {error}") from error
+
+
+def _proposal_to_dict(proposal: Proposal, *, space: SearchSpace) -> dict[str, Any]:
+    return {
+        "index": proposal.index,
+        "generation": proposal.generation,
+        "architecture_id": proposal.architecture_id,
+        "parents": list(proposal.parents),
+        "genome": space.to_dict(proposal.genome),
+    }
+
+
+def _proposal_from_dict(data: Mapping[str, Any], *, space: SearchSpace) -> Proposal:
+    return Proposal(
+        index=int(data["index"]),
+        generation=int(data["generation"]),
+        genome=space.from_dict(data["genome"]),
+        architecture_id=str(data["architecture_id"]),
+        parents=tuple(map(str, data["parents"])),
+    )
 
 
 def _individual_to_dict(individual: Individual, *, space: SearchSpace) -> dict[str, Any]:

@@ -67,7 +67,9 @@ def build_problem(config: Config, dataset: Dataset) -> Problem:
     Raises:
         EvonasError, GenomeError: an unknown name or an illegal option.
     """
-    strategy(config.evolution.strategy)
+    strategy(config.evolution.strategy).rhythm(
+        population=config.evolution.population, lag=config.evolution.lag
+    )
     spec = dataset.spec
     input_spec = InputSpec(shape=spec.shape, n_classes=spec.n_classes)
     space = build_space(config.space.name, input_spec=input_spec, options=config.space.options)

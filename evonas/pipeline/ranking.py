@@ -18,6 +18,7 @@ import evonas.runs.folder as run_folder
 from evonas.atomic import atomic_write
 from evonas.data import Dataset
 from evonas.errors import ConfigError, RunError
+from evonas.evaluation.executor import evaluated
 from evonas.objectives import OBJECTIVES
 from evonas.pipeline.problem import Problem, build_problem, fitted, load_data
 from evonas.pipeline.provenance import environment
@@ -181,12 +182,13 @@ class _Scoring:
             if unknown:
                 to_do.setdefault(unknown, []).append(i)
         n_total, n_done, unfinished = sum(map(len, to_do.values())), 0, dict[str, str]()
-        reporter.scoring(folder=folder, text=_work(len(architecture_ids), to_do, seed=seed))
+        if architecture_ids:
+            reporter.scoring(folder=folder, text=_work(len(architecture_ids), to_do, seed=seed))
         started = time.monotonic()
         for names, members in to_do.items():
             task = replace(self.problem.task, objectives=names, limits={}, seed=seed, apart=True)
             with executor(self.config, replace(self.problem, task=task)) as workers:
-                for position, evaluation in workers.run([self.genomes[i] for i in members]):
+                for position, evaluation in evaluated(workers, [self.genomes[i] for i in members]):
                     i = members[position]
                     if evaluation.status in ("timeout", "worker_died"):
                         unfinished[i] = evaluation.reason

@@ -21,7 +21,7 @@ import evonas.runs.log as run_log
 from evonas.data import Dataset
 from evonas.errors import RunError
 from evonas.evaluation.executor import Executor
-from evonas.evaluation.memory import RememberingMap
+from evonas.evaluation.memory import RememberingQueue
 from evonas.evaluation.serial import SerialExecutor
 from evonas.evolution import loop, state
 from evonas.evolution.evaluation import FAILURES, Evaluation, Proposal
@@ -144,7 +144,7 @@ def _continue(
         first=started.generation + 1,
     )
     in_generation = 0
-    log_digest = _digest_of(rows[: started.n_proposed])
+    log_digest = _digest_of(rows[: started.n_told])
 
     def recorded(proposal: Proposal) -> Evaluation | None:
         if proposal.index >= len(rows):
@@ -155,11 +155,13 @@ def _continue(
                 f"{folder.evaluations}: row {row.index} is {row.architecture_id}, but this run proposes"
                 f" {proposal.architecture_id} there; the log was edited or belongs to another run"
             )
-        _digest_more(log_digest, row)
         return row.evaluation()
 
     def on_result(proposal: Proposal, evaluation: Evaluation) -> None:
         nonlocal in_generation
+        if proposal.index < len(rows):
+            _digest_more(log_digest, rows[proposal.index])
+            return
         row = run_log.row(proposal, evaluation, genome=space.to_dict(proposal.genome))
         log.append([row])
         _digest_more(log_digest, row)
@@ -181,23 +183,25 @@ def _continue(
         reporter.generation(generation.record)
 
     if started.generation < config.evolution.generations:
-        known = [(row.architecture_id, row.evaluation()) for row in rows[: started.n_proposed]]
+        known = [(row.architecture_id, row.evaluation()) for row in rows[: started.n_told]]
         with contextlib.ExitStack() as open_things:
             workers = open_things.enter_context(executor(config, problem))
             if not rows:
                 save(started)
             run_folder.write_record(folder, record)
             log = open_things.enter_context(run_log.LogWriter(folder.evaluations))
-            evaluate = RememberingMap(workers, known=known, recorded=recorded, on_result=on_result)
+            queue = RememberingQueue(workers, known=known, recorded=recorded, on_result=on_result)
             try:
                 loop.evolve(
-                    toolbox=loop.make_toolbox(space=space, evaluate=evaluate),
+                    toolbox=loop.make_toolbox(space=space),
+                    queue=queue,
                     strategy=strategy,
                     state=started,
                     specs=problem.specs,
                     generations=config.evolution.generations,
                     population=config.evolution.population,
                     seed=config.evolution.seed,
+                    lag=config.evolution.lag,
                     seen=[architecture_id for architecture_id, _ in known],
                     initial=[space.from_dict(genome) for genome in record.initial.values()],
                     on_generation=on_generation,
@@ -271,9 +275,9 @@ def _starting_state(
     """The state of the newest checkpoint that fits the log and can be read, else that of a run not begun."""
 
     def refuse(content: Mapping[str, Any]) -> str:
-        n_proposed = content["evolution"]["n_proposed"]
-        if len(rows) < n_proposed or _digest_of(rows[:n_proposed]).hexdigest() != content["log"]:
-            return f"{folder.evaluations.name} does not hold the {n_proposed} rows it was made from"
+        n_told = content["evolution"]["n_proposed"] - len(content["evolution"]["pending"])
+        if len(rows) < n_told or _digest_of(rows[:n_told]).hexdigest() != content["log"]:
+            return f"{folder.evaluations.name} does not hold the {n_told} rows it was made from"
         return ""
 
     content, skipped = checkpoint.load_newest(folder.checkpoints, refuse=refuse)
@@ -291,7 +295,9 @@ def _digest_of(rows: Iterable[run_log.Row]) -> hashlib._Hash:
 
 
 def _digest_more(sha: hashlib._Hash, row: run_log.Row) -> None:
-    content = {name: value for name, value in dataclasses.asdict(row).items() if name not in MAY_DIFFER}
+    # Not asdict, which copies the genome in depth.
+    names = (field.name for field in dataclasses.fields(row) if field.name not in MAY_DIFFER)
+    content = {name: getattr(row, name) for name in names}
     sha.update(json.dumps(content, sort_keys=True).encode())
 
 

@@ -104,9 +104,15 @@ def jacobian_norms(
             neuron: Neuron,
             surrogate: Surrogate,
             parameters: Mapping[str, Tensor],
+            overwrite: bool = False,
         ) -> tuple[Tensor, State]:
             spikes, state = simulate(
-                current, state, neuron=neuron, surrogate=surrogate, parameters=parameters
+                current,
+                state,
+                neuron=neuron,
+                surrogate=surrogate,
+                parameters=parameters,
+                overwrite=overwrite,
             )
             fired[node].append(spikes)
             handed_on[node].append(spikes.detach().requires_grad_())

@@ -55,6 +55,7 @@ def _linear(
     neuron: Neuron,
     surrogate: Surrogate,
     parameters: Mapping[str, Tensor],
+    overwrite: bool = False,
 ) -> tuple[Tensor, State]:
     return current / neuron.v_threshold, ()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from evonas.atomic import atomic_write
 
-SCHEMA = 1
+SCHEMA = 2
 N_KEPT = 3
 BEGUN = "begun.json"
 _FILE_NAME = re.compile(r"generation-(\d{5,})\.json")
@@ -25,14 +25,15 @@ def write(folder: Path, *, generation: int, state: Mapping[str, Any]) -> Path:
     Args:
         folder: the `checkpoints` folder of a run.
         generation: 0 or more; -1 for the state of a run that has not begun, which records its settings.
-        state: JSON-able data with finite numbers.
+        state: JSON-able data with finite numbers and keys of text.
 
     Raises:
         OSError: the disk is full; the checkpoints written before are untouched.
     """
-    content = {"schema": SCHEMA, "generation": generation, "state": json.loads(_canonical(state))}
+    content = _canonical({"schema": SCHEMA, "generation": generation, "state": state})
+    digest = hashlib.sha256(content).hexdigest()
     path = folder / (BEGUN if generation < 0 else f"generation-{generation:05d}.json")
-    atomic_write(path, _canonical({**content, "sha256": _digest(content)}))
+    atomic_write(path, content[:-1] + f',"sha256":"{digest}"}}'.encode())
     numbers = _generations(folder)
     kept = [number for number in numbers if number <= generation][-N_KEPT:]
     for number, old in numbers.items():
@@ -76,7 +77,7 @@ def _read(path: Path, *, generation: int) -> tuple[dict[str, Any], str]:
     if content.get("schema") != SCHEMA:
         return {}, f"its schema is {content.get('schema')!r}, this version reads {SCHEMA}"
     digest = content.pop("sha256")
-    if _digest(content) != digest:
+    if hashlib.sha256(_canonical(content)).hexdigest() != digest:
         return {}, "its content does not match its SHA-256"
     if content.get("generation") != generation:
         return {}, f"it holds generation {content.get('generation')}"
@@ -96,7 +97,3 @@ def _generations(folder: Path) -> dict[int, Path]:
 def _canonical(content: object) -> bytes:
     """JSON with one spelling per value: sorted keys, no spaces, exact floats, and no NaN, which is not JSON."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def _digest(content: object) -> str:
-    return hashlib.sha256(_canonical(content)).hexdigest()

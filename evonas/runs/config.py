@@ -71,13 +71,15 @@ class Space:
 class Evolution:
     """How genomes are proposed and compared; each `max_<objective>` is a hard constraint on that objective.
 
-    `initial` are saved genomes that come first in generation 0: names in the library, or files.
+    `initial` are saved genomes that come first in generation 0: names in the library, or files. `lag` is how many
+    proposals the strategy steady_state keeps under way, `population` if None; others take none.
 
     Raises:
         ConfigError: more initial genomes than the population has places.
     """
 
     strategy: str = "nsga2"
+    lag: int | None = _setting(None, least=1)
     population: int = _setting(24, least=2)
     generations: int = _setting(10, least=0)
     seed: int = _setting(0, least=0)

@@ -100,17 +100,23 @@ class ForwardPass:
         twin = self.values.get(self.architecture.twins[node])
         if twin is not None and not self.observe_current:
             return twin
-        signals = [self._signal(index) for index in self.architecture.incoming[node]]
+        incoming = self.architecture.incoming[node]
+        signals = [self._signal(index) for index in incoming]
         n_steps = max(map(len, signals))
         flat = [signal.expand(n_steps, *signal.shape[1:]).flatten(0, 1) for signal in signals]
-        joined = _unfolded(self._joined(node, flat), n_steps)
+        # Without gradients a sum takes the place of its first signal, and spikes that of the current, unless that is
+        # what another node sends.
+        sources = [self.values[self.architecture.synapses[index].source] for index in incoming]
+        shared = torch.is_grad_enabled() or any(_same_memory(flat[0], source) for source in sources)
+        joined = _unfolded(self._joined(node, flat, overwrite=not shared), n_steps)
         if not self.architecture.nodes[node].neuron:
             return joined
         if self.observe_current:
             self.observe_current(node, joined)
         if twin is not None:
             return twin
-        spikes: Tensor = self.network.neuron(node)(joined.expand(self.time_steps, *joined.shape[1:]))
+        current = joined.expand(self.time_steps, *joined.shape[1:])
+        spikes: Tensor = self.network.neuron(node)(current, overwrite=not shared)
         return spikes
 
     def _signal(self, index: int) -> Tensor:
@@ -134,13 +140,13 @@ class ForwardPass:
             out = torch.cat([self._nothing(index, like=source[0]), out])
         return _unfolded(out, len(out) // source.shape[1])
 
-    def _joined(self, node: int, signals: Sequence[Tensor]) -> Tensor:
-        """The signals (N, C, H, W) of a node's synapses, added or stacked."""
+    def _joined(self, node: int, signals: Sequence[Tensor], *, overwrite: bool = False) -> Tensor:
+        """The signals (N, C, H, W) of a node's synapses, stacked or added, with `overwrite` to the first of them."""
         if len(signals) == 1:
             return signals[0]
         if self.architecture.nodes[node].merge == "concatenate":
             return torch.cat(list(signals), dim=1)
-        total = signals[0] + signals[1]
+        total = signals[0].add_(signals[1]) if overwrite else signals[0] + signals[1]
         for signal in signals[2:]:
             total += signal
         return total
@@ -211,6 +217,10 @@ class ForwardPass:
                 module = self.network.synapses[index]
                 signals.append(module(outputs[s.source][t - s.delay], batch_statistics))
         return self._joined(node, signals)
+
+
+def _same_memory(one: Tensor, other: Tensor) -> bool:
+    return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
 
 
 def _unfolded(frames: Tensor, n_steps: int) -> Tensor:

@@ -154,9 +154,7 @@ class _IntegrateAndFire(torch.autograd.Function):
         layout, dtype = _layout(current), _state_dtype(current)
         spikes = layout.empty(n_steps=current.shape[0], like=current, dtype=current.dtype)
         distances = torch.empty_like(spikes)
-        v, a = _start(
-            membrane, layout, like=current, potential=potential, adaptation=adaptation, in_place=False
-        )
+        v, a = _start(membrane, layout, like=current, potential=potential, adaptation=adaptation)
         b = constant if inverse_tau is None else _scalar(inverse_tau, dtype=dtype)
         _simulate(
             membrane,
@@ -242,19 +240,11 @@ def _scalar(inverse_tau: Tensor, *, dtype: torch.dtype) -> float | Tensor:
 
 
 def _start(
-    membrane: Membrane,
-    layout: _Layout,
-    *,
-    like: Tensor,
-    potential: Tensor | None,
-    adaptation: Tensor | None,
-    in_place: bool,
+    membrane: Membrane, layout: _Layout, *, like: Tensor, potential: Tensor | None, adaptation: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
-    """State tensors in `layout`, to be written to: the given ones, copies of them if not `in_place`, or rest."""
+    """Fresh state tensors in `layout`: copies of the given ones, or rest."""
 
     def fresh(given: Tensor | None) -> Tensor:
-        if in_place and given is not None and given.stride() == layout.strides:
-            return given
         state = layout.empty(n_steps=1, like=like, dtype=_state_dtype(like))[0]
         return state.zero_() if given is None else state.copy_(given)
 
@@ -269,13 +259,14 @@ def integrate_and_fire(
     inverse_tau: float | Tensor = 1.0,
     potential: Tensor | None = None,
     adaptation: Tensor | None = None,
+    overwrite: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """The spikes of `current` (T, B, ...) and the state after the last step.
 
-    Spikes have the shape, strides and dtype of the current; the state (B, ...) has 32 bits or more. Without
-    gradients nothing but the spikes is allocated, and the state that was handed in is written to; with them one
-    further tensor of the size of the current. Gradients flow to `current`, `potential` and, given as a tensor,
-    `inverse_tau`. `potential` and `adaptation` start at rest if None.
+    Spikes have the shape, strides and dtype of the current; the state (B, ...) has 32 bits or more. Without gradients
+    nothing but the spikes and the state is allocated, with `overwrite` and a current without holes the state alone;
+    with them one further tensor of the size of the current. Gradients flow to `current`, `potential` and, given as a
+    tensor, `inverse_tau`. `potential` and `adaptation` start at rest if None.
     """
     tensor = inverse_tau if isinstance(inverse_tau, Tensor) else None
     constant = 1.0 if isinstance(inverse_tau, Tensor) else inverse_tau
@@ -286,8 +277,11 @@ def integrate_and_fire(
         )
         return result
     layout = _layout(current)
-    spikes = layout.empty(n_steps=current.shape[0], like=current, dtype=current.dtype)
-    v, a = _start(membrane, layout, like=current, potential=potential, adaptation=adaptation, in_place=True)
+    if overwrite and current.stride() == (layout.numel, *layout.strides):
+        spikes = current
+    else:
+        spikes = layout.empty(n_steps=current.shape[0], like=current, dtype=current.dtype)
+    v, a = _start(membrane, layout, like=current, potential=potential, adaptation=adaptation)
     _simulate(
         membrane,
         inverse_tau=constant if tensor is None else _scalar(tensor, dtype=v.dtype),

@@ -29,10 +29,12 @@ class Simulate(Protocol):
         neuron: Neuron,
         surrogate: Surrogate,
         parameters: Mapping[str, Tensor],
+        overwrite: bool = False,
     ) -> tuple[Tensor, State]:
         """The spikes (T, B, ...) of `current` (T, B, ...), and the state after the last step; None is rest.
 
-        A sequence cut in two, the state handed on, gives the same spikes as in one piece.
+        With `overwrite` the spikes may be written over the current. A sequence cut in two, the state handed on, gives
+        the same spikes as in one piece.
         """
 
 
@@ -80,6 +82,7 @@ def stepwise(step: Step) -> Simulate:
         neuron: Neuron,
         surrogate: Surrogate,
         parameters: Mapping[str, Tensor],
+        overwrite: bool = False,
     ) -> tuple[Tensor, State]:
         spikes = []
         for x in current:
@@ -98,6 +101,7 @@ def _integrate_and_fire(*, leaky: bool, adaptive: bool) -> Simulate:
         neuron: Neuron,
         surrogate: Surrogate,
         parameters: Mapping[str, Tensor],
+        overwrite: bool = False,
     ) -> tuple[Tensor, State]:
         inverse_tau: float | Tensor = 1.0
         if "w" in parameters:
@@ -116,6 +120,7 @@ def _integrate_and_fire(*, leaky: bool, adaptive: bool) -> Simulate:
             inverse_tau=inverse_tau,
             potential=state[0] if state else None,
             adaptation=state[1] if state and adaptive else None,
+            overwrite=overwrite,
         )
         return spikes, (potential,) if adaptation is None else (potential, adaptation)
 
@@ -173,25 +178,29 @@ class SpikingNeuron(nn.Module):
         for name, value in self.dynamics.parameters(neuron).items():
             self.register_parameter(name, nn.Parameter(torch.tensor(value)))
 
-    def forward(self, current: Tensor) -> Tensor:
-        """The spikes of the sequence `current` (T, B, ...) from rest: 0 and 1 in its shape, strides and dtype."""
-        return self._simulate(current, None)[0]
+    def forward(self, current: Tensor, *, overwrite: bool = False) -> Tensor:
+        """The spikes of the sequence `current` (T, B, ...) from rest: 0 and 1 in its shape, strides and dtype.
+
+        With `overwrite` and without gradients they take its place in memory, where it has no holes.
+        """
+        return self._simulate(current, None, overwrite=overwrite)[0]
 
     def step(self, current: Tensor, state: State | None) -> tuple[Tensor, State]:
         """The spikes (B, ...) of one time step, and the state to hand to the next; None starts at rest.
 
         Steps give the spikes and gradients of `forward`, which is faster where no feedback forbids it.
         """
-        spikes, state = self._simulate(current.unsqueeze(0), state)
+        spikes, state = self._simulate(current.unsqueeze(0), state, overwrite=False)
         return spikes.squeeze(0), state
 
-    def _simulate(self, current: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def _simulate(self, current: Tensor, state: State | None, *, overwrite: bool) -> tuple[Tensor, State]:
         return self.dynamics.simulate(
             current,
             state,
             neuron=self.neuron,
             surrogate=self.surrogate,
             parameters=dict(self.named_parameters()),
+            overwrite=overwrite,
         )
 
     def extra_repr(self) -> str:

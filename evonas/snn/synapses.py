@@ -59,14 +59,19 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
         self._moments: list[tuple[Tensor, Tensor]] = []
 
-    def forward(self, x: Tensor, batch_statistics: bool) -> Tensor:
-        """`x` (N, C, H, W) normalised by its own statistics, or by the running ones."""
-        if not batch_statistics:
-            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=EPSILON)
-        out, mean, inverse = torch.native_batch_norm(
-            x, self.weight, self.bias, None, None, True, 0.0, EPSILON
-        )
-        self._moments.append((mean.detach(), inverse.detach().float().pow(-2) - EPSILON))
+    def forward(self, x: Tensor, batch_statistics: bool, *, in_place: bool = False) -> Tensor:
+        """`x` (N, C, H, W) normalised by its own statistics, or by the running ones; `in_place`, written over `x`."""
+        given = (None, None) if batch_statistics else (self.running_mean, self.running_var)
+        arguments = (x, self.weight, self.bias, *given, batch_statistics, 0.0, EPSILON)
+        out: Tensor
+        if in_place:
+            out, mean, inverse = torch.ops.aten.native_batch_norm.out(
+                *arguments, out=x, save_mean=x.new_empty(0), save_invstd=x.new_empty(0)
+            )
+        else:
+            out, mean, inverse = torch.native_batch_norm(*arguments)
+        if batch_statistics:
+            self._moments.append((mean.detach(), inverse.detach().float().pow(-2) - EPSILON))
         return out
 
     def commit(self, momentum: float) -> None:
@@ -106,11 +111,14 @@ class ConvolutionSynapse(nn.Module):
             x = F.conv2d(x, self.weight)
         else:
             x = F.conv2d(x, self.weight, stride=self.stride, padding=self.padding)
-        x = self.norm(x, batch_statistics)
+        in_place = not torch.is_grad_enabled()  # nobody else has what a convolution has just made
+        x = self.norm(x, batch_statistics, in_place=in_place)
         if not self.sign:
             return x
         x = F.relu(x, inplace=True)
-        return x if self.sign > 0 else -x
+        if self.sign > 0:
+            return x
+        return x.neg_() if in_place else -x
 
 
 class BareConvolutionSynapse(nn.Module):

@@ -233,7 +233,7 @@ def test_a_statistic_that_breaks_the_pass_takes_nothing_from_those_that_do_witho
     def refuse(spikes: torch.Tensor) -> None:
         raise ValueError("no\nand more")
 
-    broken_statistic = replace(OBJECTIVES.get("rdm").statistics[0], measure=refuse)
+    broken_statistic = replace(OBJECTIVES.get("rdm").statistics[0], read=refuse)
     changed = replace(OBJECTIVES.get("rdm"), statistics=(broken_statistic,))
     monkeypatch.setitem(OBJECTIVES._parts, "rdm", changed)
     assert evaluate(task(), GENOME, inputs=inputs).status == "failed"

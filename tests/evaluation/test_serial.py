@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from evonas.evaluation.evaluator import Task, evaluate
+from evonas.evaluation.executor import evaluated
 from evonas.evaluation.serial import SerialExecutor, timed_out
 from evonas.evolution.evaluation import Evaluation
 from genomes import library
@@ -40,7 +41,7 @@ def task() -> Task:
 
 def run(*genomes: Callable[[], object], timeout_s: float = 30.0) -> list[tuple[int, Evaluation]]:
     with SerialExecutor(task(), INPUTS, timeout_s=timeout_s) as executor:
-        return list(executor.run(genomes))
+        return list(evaluated(executor, genomes))
 
 
 def nothing() -> None: ...
@@ -72,9 +73,10 @@ def test_evaluations_come_in_order_with_position_seconds_and_worker() -> None:
 def test_genomes_are_evaluated_when_the_result_is_asked_for() -> None:
     ran: list[int] = []
     with SerialExecutor(task(), INPUTS, timeout_s=30.0) as executor:
-        results = executor.run([lambda: ran.append(0), lambda: ran.append(1)])
+        for i in range(2):
+            executor.submit(i, lambda i=i: ran.append(i))
         assert ran == []
-        next(results)
+        assert [position for position, _ in executor.finished()] == [0]
         assert ran == [0]
 
 
@@ -89,7 +91,7 @@ def test_a_genome_that_takes_too_long_is_a_timeout_and_the_next_one_runs(slow: C
 
 def test_the_clock_stands_still_between_genomes() -> None:
     with SerialExecutor(task(), INPUTS, timeout_s=0.5) as executor:
-        results = executor.run([nothing, nothing])
+        results = evaluated(executor, [nothing, nothing])
         assert next(results)[1].status == "ok"
         time.sleep(0.7)
         assert next(results)[1].status == "ok"

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from evonas.errors import ConfigError
-from evonas.evolution.evaluation import Evaluation, Proposal
+from evonas.evolution.evaluation import DirectQueue, Evaluation, Proposal
 from evonas.evolution.fitness import ObjectiveSpec
 from evonas.evolution.loop import Generation, evolve, make_toolbox, summary
 from evonas.evolution.state import EvolutionState, from_dict, to_dict
-from evonas.evolution.strategies import strategy
+from evonas.evolution.strategies import STRATEGIES, strategy
+from genomes.registry import load_modules
 
+load_modules("evonas.evolution.strategies")
 Specs = tuple[ObjectiveSpec, ...]
 
 
@@ -31,7 +33,8 @@ def search(
     **more: Any,
 ) -> tuple[EvolutionState, Any]:
     return evolve(
-        toolbox=make_toolbox(space=space, evaluate=evaluate),
+        toolbox=make_toolbox(space=space),
+        queue=DirectQueue(lambda proposal: evaluate([proposal])[0]),
         strategy=strategy(name),
         state=state or EvolutionState(),
         specs=specs,
@@ -43,7 +46,7 @@ def search(
     )
 
 
-@pytest.mark.parametrize("name", ["nsga2", "random"])
+@pytest.mark.parametrize("name", STRATEGIES.names())
 @pytest.mark.parametrize("population", [2, 3, 7, 8])
 @pytest.mark.parametrize("n_objectives", [1, 2, 3])
 def test_any_population_of_two_or_more_runs_with_any_number_of_objectives(
@@ -51,7 +54,7 @@ def test_any_population_of_two_or_more_runs_with_any_number_of_objectives(
 ) -> None:
     specs = three_specs[:n_objectives]
     state, logbook = search(space=space, evaluate=evaluate, specs=specs, name=name, population=population)
-    assert (state.generation, state.n_proposed, len(state.population)) == (5, 6 * population, population)
+    assert (state.generation, state.n_told, len(state.population)) == (5, 6 * population, population)
     volumes = logbook.select("hypervolume")
     assert len(volumes) == 6
     assert volumes == sorted(volumes)
@@ -74,7 +77,7 @@ def first_population(space: Any, evaluate: Any, specs: Specs, **more: Any) -> li
     return list(told[0].proposals)
 
 
-@pytest.mark.parametrize("name", ["nsga2", "random"])
+@pytest.mark.parametrize("name", STRATEGIES.names())
 def test_initial_genomes_come_first_and_every_other_sample_stays_what_it_was(
     name: str, space: Any, evaluate: Any, specs: Specs
 ) -> None:
@@ -105,7 +108,7 @@ def test_more_initial_genomes_than_places_are_refused(space: Any, evaluate: Any,
         search(space=space, evaluate=evaluate, specs=specs, population=2, initial=[(0,) * 6] * 3)
 
 
-@pytest.mark.parametrize("name", ["nsga2", "random"])
+@pytest.mark.parametrize("name", STRATEGIES.names())
 def test_the_same_seed_gives_the_same_state_and_another_seed_another(
     name: str, space: Any, evaluate: Any, specs: Specs
 ) -> None:
@@ -116,7 +119,7 @@ def test_the_same_seed_gives_the_same_state_and_another_seed_another(
     assert json.dumps(one) == json.dumps(same) != json.dumps(other)
 
 
-@pytest.mark.parametrize("name", ["nsga2", "random"])
+@pytest.mark.parametrize("name", STRATEGIES.names())
 @pytest.mark.parametrize("stop", [0, 2, 4])
 def test_a_search_resumed_through_json_equals_the_uninterrupted_one(
     name: str, stop: int, space: Any, evaluate: Any, three_specs: Specs

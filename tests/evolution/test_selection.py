@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from deap import tools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,6 +82,29 @@ def test_survivors_do_not_depend_on_the_order_they_came_in(
     members = crowd(rows, make=make, specs=three_specs)
     shuffled = order.sample(members, len(members))
     assert survivors(shuffled, k) == survivors(members, k)
+
+
+@settings(deadline=None)
+@given(rows=triples, k=st.integers(1, 16), n_objectives=st.sampled_from([2, 3]))
+def test_feasible_survivors_are_those_of_deaps_nsga2_in_its_order(
+    rows: list[tuple[float, float, float, float]], k: int, n_objectives: int, make: Make, three_specs: Specs
+) -> None:
+    members = crowd([(g, c, d, 0.0) for g, c, d, _ in rows], make=make, specs=three_specs[:n_objectives])
+    chosen = tools.selNSGA2(members, min(k, len(members)), nd="log")
+    assert [i.index for i in survivors(members, k)] == [i.index for i in chosen]
+
+
+@settings(deadline=None)
+@given(rows=triples)
+def test_crowding_in_standings_is_that_of_deaps_fronts(
+    rows: list[tuple[float, float, float, float]], make: Make, three_specs: Specs
+) -> None:
+    members = crowd([(g, c, d, 0.0) for g, c, d, _ in rows], make=make, specs=three_specs)
+    expected = {}
+    for rank, front in enumerate(tools.sortLogNondominated(members, len(members))):
+        tools.emo.assignCrowdingDist(front)
+        expected |= {i.index: (False, float(rank), -i.fitness.crowding_dist) for i in front}
+    assert standings(members) == [expected[i.index] for i in members]
 
 
 @settings(deadline=None)

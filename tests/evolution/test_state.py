@@ -12,7 +12,7 @@ from evonas.errors import RunError
 from evonas.evolution.evaluation import Evaluation, Proposal
 from evonas.evolution.fitness import ObjectiveSpec
 from evonas.evolution.individual import Individual, individuals
-from evonas.evolution.state import EvolutionState, from_dict, to_dict
+from evonas.evolution.state import EvolutionState, asked, from_dict, to_dict, told
 from genomes.errors import GenomeFormatError
 
 Specs = tuple[ObjectiveSpec, ...]
@@ -41,7 +41,16 @@ def test_a_state_survives_json_to_the_last_bit(
     rows: list[tuple[float, float, float]], space: Any, specs: Specs
 ) -> None:
     members = population(rows, space=space, specs=specs)
-    state = EvolutionState(generation=4, n_proposed=31, population=members, archive=members[:2])
+    pending = (
+        Proposal(
+            index=29, generation=5, genome=(0, 1, 2, 3, 4, 0), architecture_id="b", parents=("a0", "a1")
+        ),
+        Proposal(index=30, generation=5, genome=(4, 4, 4, 4, 4, 4), architecture_id="c"),
+    )
+    state = EvolutionState(
+        generation=4, n_proposed=31, pending=pending, population=members, archive=members[:2]
+    )
+    assert state.n_told == 29
     again = from_dict(json.loads(json.dumps(to_dict(state, space=space))), space=space, specs=specs)
     assert again == state
     assert [i.fitness.wvalues for i in again.population] == [i.fitness.wvalues for i in members]
@@ -56,7 +65,20 @@ def test_an_infeasible_member_without_objectives_survives_json(space: Any, specs
 
 
 def test_a_new_state_is_before_the_first_generation() -> None:
-    assert EvolutionState() == EvolutionState(generation=-1, n_proposed=0, population=(), archive=())
+    assert EvolutionState() == EvolutionState(
+        generation=-1, n_proposed=0, pending=(), population=(), archive=()
+    )
+    assert EvolutionState().n_told == 0
+
+
+def test_what_is_told_leaves_the_pending_ones_from_the_front(space: Any, specs: Specs) -> None:
+    proposals = [Proposal(index=i, generation=0, genome=(i,) * 6, architecture_id=f"a{i}") for i in range(5)]
+    state = asked(asked(EvolutionState(), proposals[:2]), proposals[2:])
+    assert (state.n_proposed, state.n_told, state.pending) == (5, 0, tuple(proposals))
+    members = population([(1.0, 2.0, 0.0)], space=space, specs=specs)
+    after = told(state, 3, survivors=members)
+    assert (after.n_proposed, after.n_told, after.pending) == (5, 3, tuple(proposals[3:]))
+    assert after.population == members
 
 
 def edited(data: dict[str, Any], change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
@@ -68,6 +90,9 @@ def edited(data: dict[str, Any], change: Callable[[dict[str, Any]], object]) -> 
     ("change", "message"),
     [
         (lambda d: d.pop("archive"), "'archive' is missing"),
+        (lambda d: d.pop("pending"), "'pending' is missing"),
+        (lambda d: d.update(pending=[{"index": 0}]), "'generation' is missing"),
+        (lambda d: d.update(pending=[7]), "expected what to_dict wrote"),
         (lambda d: d["population"][0].pop("violation"), "'violation' is missing"),
         (lambda d: d.update(population=3), "expected what to_dict wrote"),
         (lambda d: d["population"][0].update(objectives=[1.0]), "expected what to_dict wrote"),

@@ -280,7 +280,8 @@ def cut_run(run_dir: Path, *, n_rows: int, extra: bytes = b"") -> None:
     """Leave what a driver leaves that was killed after row `n_rows`: the log, and checkpoints no newer than it."""
     (run_dir / "evaluations.jsonl").write_bytes(b"".join(read_rows(run_dir)[:n_rows]) + extra)
     for path in (run_dir / "checkpoints").iterdir():
-        if json.loads(path.read_bytes())["state"]["evolution"]["n_proposed"] > n_rows:
+        state = json.loads(path.read_bytes())["state"]["evolution"]
+        if state["n_proposed"] - len(state["pending"]) > n_rows:
             path.unlink()
 
 

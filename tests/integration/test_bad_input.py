@@ -64,6 +64,11 @@ def assert_one_line(code: int, errors: str, *, expected: int, parts: list[str]) 
         (["--space", "evonaz"], ["space 'evonaz'", "did you mean 'evonas'"]),
         (["--set", "evolution.objectives=rdm,parametres"], ["'parametres'", "did you mean 'parameters'"]),
         (["--set", "evolution.strategy=nsga3"], ["'nsga3'", "did you mean 'nsga2'"]),
+        (["--set", "evolution.lag=4"], ["evolution.lag", "got 4", "evolution.strategy=steady_state"]),
+        (
+            ["--set", "evolution.strategy=steady_state", "--set", "evolution.lag=0"],
+            ["evolution.lag", "at least 1", "got 0"],
+        ),
         (["--set", "space.max_slotz=2"], ["space.max_slotz", "did you mean", "max_slots"]),
         (
             ["--set", "evolution.populatoin=8"],

@@ -82,6 +82,47 @@ def test_any_number_of_workers_finds_the_same(
     assert_same(tmp_path / "run", whole)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("lag", [4, 8])
+def test_a_fixed_lag_finds_the_same_on_any_number_of_workers(
+    run_command: Any, engine: Any, tmp_path: Path, assert_same: Same, lag: int
+) -> None:
+    settings = ("evolution.strategy=steady_state", f"evolution.lag={lag}")
+    engine.evolve(tmp_path / "serial", *settings)
+    for workers in (1, 2, 3):
+        run_dir = tmp_path / f"{workers}"
+        options = [part for text in settings for part in ("--set", text)]
+        code, _, errors = run_command("evolve", *SMALL, *options, "--workers", workers, "--run-dir", run_dir)
+        assert (code, errors) == (0, "")
+        assert_same(run_dir, tmp_path / "serial")
+
+
+@pytest.mark.slow
+def test_faults_of_genomes_do_not_stop_a_fixed_lag_and_are_the_same_on_any_number_of_workers(
+    run_command: Any,
+    tmp_path: Path,
+    fault_module: Any,
+    faulty_line: list[str],
+    ids: list[str],
+    assert_same: Same,
+) -> None:
+    env = fault_module(kills=ids[0], sleeps=ids[2], raises=ids[4], is_nan=ids[5])
+    paths = [tmp_path / "one", tmp_path / "two"]
+    for workers, path in enumerate(paths, start=1):
+        code, _, errors = run_command(
+            *("evolve", *SMALL, *FAULTY, "--workers", workers, "--run-dir", path),
+            *("--set", "evolution.strategy=steady_state", "--set", "evolution.lag=4"),
+            *("--set", "evaluation.timeout_s=8"),
+            line=faulty_line,
+            env=env,
+        )
+        assert (code, errors) == (0, "")
+    statuses = evonas.load_run(paths[0]).evaluations()["status"].tolist()
+    assert [statuses[i] for i in (0, 2, 4, 5)] == ["worker_died", "timeout", "failed", "failed"]
+    assert_same(paths[0], paths[1])
+
+
 # Workers that die or hang -------------------------------------------------------------------------
 
 

@@ -40,7 +40,7 @@ def initial(files: dict[str, str]) -> str:
     return f"evolution.initial={','.join(files)}"
 
 
-@pytest.mark.parametrize("strategy", ["nsga2", "random"])
+@pytest.mark.parametrize("strategy", ["nsga2", "random", "steady_state"])
 def test_the_given_genomes_come_first_and_the_rest_is_sampled_as_ever(
     engine: Any, whole: Path, tmp_path: Path, given: dict[str, str], strategy: str
 ) -> None:

@@ -213,6 +213,98 @@ def test_repeated_architectures_are_cached_again_after_a_resume(
         assert_same(cut_path, tmp_path / "whole")
 
 
+# A strategy that has proposals pending ------------------------------------------------------------
+
+
+STEADY = "evolution.strategy=steady_state"
+
+
+@pytest.fixture(scope="module", params=[4, 8])
+def steady(request: pytest.FixtureRequest, engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted run with a fixed lag; read it, or copy it."""
+    path = tmp_path_factory.mktemp("steady") / "run"
+    engine.evolve(path, STEADY, f"evolution.lag={request.param}")
+    return path
+
+
+@pytest.mark.parametrize("n_rows", [0, 3, 9, 13, 17])
+def test_a_steady_run_cut_after_any_row_ends_as_the_uninterrupted_one(
+    steady: Path, tmp_path: Path, engine: Any, cut: Any, rows: Rows, assert_same: Same, n_rows: int
+) -> None:
+    run_dir = Path(shutil.copytree(steady, tmp_path / "run"))
+    cut(run_dir, n_rows=n_rows)
+    before = rows(run_dir)
+    engine.resume(run_dir)
+    assert rows(run_dir)[:n_rows] == before
+    assert_same(run_dir, steady)
+    assert newest(run_dir).read_bytes() == newest(steady).read_bytes()
+
+
+def test_a_checkpoint_holds_what_was_pending_and_the_log_digest_of_what_was_told(
+    steady: Path, tmp_path: Path, engine: Any, cut: Any, assert_same: Same
+) -> None:
+    content = json.loads(newest(steady).read_bytes())["state"]["evolution"]
+    lag = evonas.load_run(steady).record.config.evolution.lag
+    assert (content["n_proposed"], len(content["pending"])) == (N_ROWS + lag - 1, lag - 1)
+    # Rows of pending proposals that are in the log already belong to no checkpoint before them.
+    run_dir = Path(shutil.copytree(steady, tmp_path / "run"))
+    for path in (run_dir / "checkpoints").glob("generation-0000[12].json"):
+        path.unlink()
+    told = engine.resume(run_dir)
+    assert not any("is not used" in text for text in told)
+    assert "taken up at generation 1" in " ".join(told)
+    assert_same(run_dir, steady)
+    assert newest(run_dir).read_bytes() == newest(steady).read_bytes()
+
+
+@pytest.mark.parametrize("n_rows", [10, 18])
+def test_an_extended_steady_run_equals_a_longer_one(
+    steady: Path, tmp_path: Path, engine: Any, cut: Any, assert_same: Same, n_rows: int
+) -> None:
+    lag = evonas.load_run(steady).record.config.evolution.lag
+    run_dir = Path(shutil.copytree(steady, tmp_path / "run"))
+    cut(run_dir, n_rows=n_rows)
+    engine.resume(run_dir, generations=4)
+    engine.evolve(tmp_path / "longer", STEADY, f"evolution.lag={lag}", "evolution.generations=4")
+    assert_same(run_dir, tmp_path / "longer")
+
+
+def test_a_steady_run_does_without_any_checkpoint(
+    steady: Path, tmp_path: Path, engine: Any, cut: Any, assert_same: Same
+) -> None:
+    run_dir = Path(shutil.copytree(steady, tmp_path / "run"))
+    cut(run_dir, n_rows=15)
+    shutil.rmtree(run_dir / "checkpoints")
+    engine.resume(run_dir)
+    assert_same(run_dir, steady)
+
+
+def test_another_lag_is_refused_by_name(steady: Path, tmp_path: Path, engine: Any, cut: Any) -> None:
+    run_dir = Path(shutil.copytree(steady, tmp_path / "run"))
+    cut(run_dir, n_rows=9)
+    edit_config(run_dir, "evolution", lag=2)
+    with pytest.raises(RunError, match=r"evolution\.lag: was \d, is 2"):
+        engine.resume(run_dir)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_steady_run_on_workers_that_is_killed_again_and_again_reaches_the_same_end(
+    start: Any, engine: Any, tmp_path: Path, rows: Rows, assert_same: Same
+) -> None:
+    run_dir = tmp_path / "run"
+    lag = ("--set", STEADY, "--set", "evolution.lag=8")
+    arguments: tuple[object, ...] = ("evolve", *SMALL, *lag, "--workers", 2, "--run-dir", run_dir)
+    for n_rows in (1, 6, 8, 13):
+        command = start(*arguments)
+        command.wait_for(lambda n=n_rows: len(rows(run_dir)) >= n, what=f"row {n_rows}")
+        command.kill()
+        arguments = ("resume", run_dir)
+    assert start(*arguments).finish()[0] == 0
+    engine.evolve(tmp_path / "whole", STEADY, "evolution.lag=8")
+    assert_same(run_dir, tmp_path / "whole")
+
+
 # Damaged checkpoints ------------------------------------------------------------------------------
 
 
@@ -302,6 +394,7 @@ def test_a_missing_checkpoints_folder_is_made_again(
         ("evolution", "seed", 1),
         ("evolution", "population", 8),
         ("evolution", "strategy", "random"),
+        ("evolution", "lag", 3),
         ("evolution", "objectives", ["parameters", "rdm", "energy_nj"]),
         ("evolution", "max_parameters", 50_000),
         ("evaluation", "batch", 32),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
-from evonas.evolution.evaluation import Evaluation, Proposal
+from evonas.evolution.evaluation import DirectQueue, Evaluation, Proposal
 from evonas.evolution.fitness import ObjectiveSpec
 from evonas.evolution.loop import evolve, make_toolbox
 from evonas.evolution.state import EvolutionState
@@ -20,18 +19,16 @@ SPECS = (
 )
 
 
-def counted(proposals: Sequence[Proposal]) -> list[Evaluation]:
-    architectures = [SPACE.decode(proposal.genome) for proposal in proposals]
-    return [
-        Evaluation("ok", {"macs": float(a.macs_per_step), "parameters": float(a.n_parameters)})
-        for a in architectures
-    ]
+def counted(proposal: Proposal) -> Evaluation:
+    found = SPACE.decode(proposal.genome)
+    return Evaluation("ok", {"macs": float(found.macs_per_step), "parameters": float(found.n_parameters)})
 
 
 def test_a_seed_proposes_what_it_always_proposed() -> None:
     proposed: list[str] = []
     evolve(
-        toolbox=make_toolbox(space=SPACE, evaluate=counted),
+        toolbox=make_toolbox(space=SPACE),
+        queue=DirectQueue(counted),
         strategy=strategy("nsga2"),
         state=EvolutionState(),
         specs=SPECS,

@@ -56,7 +56,7 @@ def test_a_folder_without_checkpoints_has_no_state(tmp_path: Path) -> None:
         (lambda content: b"[]", "not a checkpoint"),
         (lambda content: content.replace(b'"text":"', b'"text":"edited'), "does not match its SHA-256"),
         (lambda content: content.replace(b'"generation":2', b'"generation":3'), "does not match its SHA-256"),
-        (lambda content: content.replace(b'"schema":1', b'"schema":2'), "schema is 2, this version reads 1"),
+        (lambda content: content.replace(b'"schema":2', b'"schema":1'), "schema is 1, this version reads 2"),
     ],
 )
 def test_a_damaged_or_edited_checkpoint_is_skipped_and_said(tmp_path: Path, damage: Any, reason: str) -> None:
@@ -117,4 +117,4 @@ def test_a_leftover_of_an_interrupted_write_is_ignored(tmp_path: Path) -> None:
 
 def test_a_checkpoint_is_one_json_document(tmp_path: Path) -> None:
     content = json.loads(write(tmp_path, generation=4, state=state(4)).read_text())
-    assert (content["schema"], content["generation"], content["state"]) == (1, 4, state(4))
+    assert (content["schema"], content["generation"], content["state"]) == (2, 4, state(4))

@@ -94,6 +94,8 @@ def test_the_preset_has_options_for_its_own_space_alone() -> None:
     ("assignment", "parts"),
     [
         ("evolution.population=1", ("evolution.population", "at least 2", "got 1")),
+        ("evolution.lag=0", ("evolution.lag", "at least 1", "'none'", "got 0")),
+        ("evolution.lag=2.5", ("evolution.lag", "whole number", "2.5")),
         ("evolution.population=many", ("evolution.population", "whole number", "'many'")),
         ("evolution.population=2.0", ("whole number", "2.0")),
         ("evolution.population=true", ("whole number", "true")),
@@ -219,6 +221,7 @@ def test_where_and_how_long_a_run_goes_on_does_not_matter_on_resume(assignment: 
         ("space.base_width=8", "space.base_width: was none, is 8"),
         ("evolution.strategy=random", "evolution.strategy: was 'nsga2', is 'random'"),
         ("evolution.population=4", "evolution.population: was 24, is 4"),
+        ("evolution.lag=4", "evolution.lag: was none, is 4"),
         ("evolution.seed=5", "evolution.seed: was 0, is 5"),
         ("evolution.max_energy_nj=2", "evolution.max_energy_nj: was none, is 2.0"),
         (

@@ -163,11 +163,11 @@ def test_feedback_is_equal_up_to_the_step_in_which_inputs_differ_and_differs_aft
     joined = ForwardPass._joined
     entered: dict[int, list[Tensor]] = {}
 
-    def watched(run: ForwardPass, node: int, signals: list[Tensor]) -> Tensor:
+    def watched(run: ForwardPass, node: int, signals: list[Tensor], *, overwrite: bool = False) -> Tensor:
         for index, signal in zip(architecture.incoming[node], signals, strict=True):
             if index in late:
                 entered.setdefault(index, []).append(signal.clone())
-        return joined(run, node, signals)
+        return joined(run, node, signals, overwrite=overwrite)
 
     monkeypatch.setattr(ForwardPass, "_joined", watched)
     with torch.no_grad():

@@ -89,9 +89,9 @@ def test_a_twin_off_cycles_costs_no_simulation(monkeypatch: pytest.MonkeyPatch) 
     calls = []
     forward = SpikingNeuron.forward
 
-    def counted(self: SpikingNeuron, current: Tensor) -> Tensor:
+    def counted(self: SpikingNeuron, current: Tensor, *, overwrite: bool) -> Tensor:
         calls.append(self)
-        return forward(self, current)
+        return forward(self, current, overwrite=overwrite)
 
     monkeypatch.setattr(SpikingNeuron, "forward", counted)
     for architecture in with_twins("snasnet_forward"):

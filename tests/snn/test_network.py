@@ -127,11 +127,11 @@ def entering_late(
     entered: dict[int, list[Tensor]] = {i: [] for i, s in enumerate(architecture.synapses) if s.delay}
     joined = ForwardPass._joined
 
-    def watched(run: ForwardPass, node: int, signals: list[Tensor]) -> Tensor:
+    def watched(run: ForwardPass, node: int, signals: list[Tensor], *, overwrite: bool = False) -> Tensor:
         for index, signal in zip(architecture.incoming[node], signals, strict=True):
             if index in entered:
                 entered[index].append(signal.clone())
-        return joined(run, node, signals)
+        return joined(run, node, signals, overwrite=overwrite)
 
     with monkeypatch.context() as patch, torch.no_grad():
         patch.setattr(ForwardPass, "_joined", watched)
@@ -242,9 +242,11 @@ def currents_of(
     node_of = {network.neuron(node): node for node in given}
     simulate = SpikingNeuron._simulate
 
-    def watched(neuron: SpikingNeuron, current: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def watched(
+        neuron: SpikingNeuron, current: Tensor, state: State | None, *, overwrite: bool
+    ) -> tuple[Tensor, State]:
         given[node_of[neuron]].append(current.clone())
-        return simulate(neuron, current, state)
+        return simulate(neuron, current, state, overwrite=overwrite)
 
     def observe_current(node: int, current: Tensor) -> None:
         assert node not in observed

@@ -296,3 +296,23 @@ def test_a_new_model_needs_only_the_dynamics_of_one_step() -> None:
     assert torch.equal(spikes, expected)
     assert potential.shape == (4,)
     torch.testing.assert_close(x.grad, y.grad)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_spikes_take_the_place_of_a_current_that_may_be_overwritten(layout: torch.memory_format) -> None:
+    current = torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    sequence = current.contiguous(memory_format=layout).unflatten(0, (4, 2))
+    neuron = SpikingNeuron(Neuron("lif", 0.5, 2.0, "soft"))
+    with torch.no_grad():
+        expected = neuron(sequence)
+        assert expected.data_ptr() != sequence.data_ptr()
+        assert torch.equal(neuron(sequence[:1].expand(4, -1, -1, -1, -1), overwrite=True)[0], expected[0])
+        found = neuron(sequence, overwrite=True)
+    assert torch.equal(found, expected)
+    assert found.data_ptr() == sequence.data_ptr()
+
+
+def test_a_current_that_gradients_need_is_never_overwritten() -> None:
+    current = torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    spikes = SpikingNeuron(Neuron("lif", 0.5, 2.0, "soft"))(current, overwrite=True)
+    assert spikes.data_ptr() != current.data_ptr()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,8 @@ from evonas.evolution.fitness import ObjectiveSpec
 from evonas.evolution.individual import Individual, individuals
 from evonas.evolution.sampling import sample_population
 from evonas.evolution.selection import Standing, standings, tournament
-from evonas.evolution.state import EvolutionState, advanced
-from evonas.evolution.strategies import STRATEGIES
+from evonas.evolution.state import EvolutionState, told
+from evonas.evolution.strategies import STRATEGIES, Rhythm, generational
 from evonas.rng import generator
 
 
@@ -36,27 +36,31 @@ class NSGA2:
     n_contenders: int = 5
     n_tries: int = 20
 
+    def rhythm(self, *, population: int, lag: int | None) -> Rhythm:
+        """See `Strategy.rhythm`."""
+        return generational(population=population, lag=lag)
+
     def ask(
-        self, state: EvolutionState, *, toolbox: Toolbox, size: int, seed: int, seen: Set[str]
+        self, state: EvolutionState, *, toolbox: Toolbox, n: int, size: int, seed: int, seen: Set[str]
     ) -> list[Proposal]:
-        """See `Strategy.ask`. A random population at first, and again should nothing have survived."""
-        if not state.population:
+        """See `Strategy.ask`. A random population at first, and again while nothing has survived."""
+        if state.n_proposed < size or not state.population:
             return sample_population(
-                state, toolbox=toolbox, size=size, seed=seed, seen=seen, n_tries=self.n_tries
+                state, toolbox=toolbox, n=n, size=size, seed=seed, seen=seen, n_tries=self.n_tries
             )
-        generation = state.generation + 1
         standing = standings(state.population)
-        taken = set(seen)
+        taken: set[str] = set()
         proposals = []
-        for i in range(size):
-            rng = generator(seed, "variation", generation, i)
+        for index in range(state.n_proposed, state.n_proposed + n):
+            generation, place = divmod(index, size)
+            rng = generator(seed, "variation", generation, place)
             proposal = self._offspring(
                 state.population,
                 standing=standing,
                 toolbox=toolbox,
                 rng=rng,
-                taken=taken,
-                index=state.n_proposed + i,
+                is_new=lambda found: found not in seen and found not in taken,
+                index=index,
                 generation=generation,
             )
             taken.add(proposal.architecture_id)
@@ -70,7 +74,7 @@ class NSGA2:
         standing: Sequence[Standing],
         toolbox: Toolbox,
         rng: np.random.Generator,
-        taken: Set[str],
+        is_new: Callable[[str], bool],
         index: int,
         generation: int,
     ) -> Proposal:
@@ -86,7 +90,7 @@ class NSGA2:
                 genome = toolbox.mate(genome, father.genome, rng=rng)
             genome = toolbox.mutate(genome, rng=rng)
             architecture_id = toolbox.architecture_id(genome)
-            if architecture_id not in taken:
+            if is_new(architecture_id):
                 break
         return Proposal(
             index=index,
@@ -109,7 +113,7 @@ class NSGA2:
         """See `Strategy.tell`."""
         fresh = individuals(proposals, evaluations, specs=specs)
         survivors = toolbox.select([*state.population, *fresh], size)
-        return advanced(state, proposals, fresh, survivors=survivors, specs=specs)
+        return told(state, len(proposals), survivors=survivors)
 
 
 STRATEGIES.register("nsga2", NSGA2())

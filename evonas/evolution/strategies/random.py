@@ -11,8 +11,8 @@ from evonas.evolution.evaluation import Evaluation, Proposal
 from evonas.evolution.fitness import ObjectiveSpec
 from evonas.evolution.individual import individuals
 from evonas.evolution.sampling import sample_population
-from evonas.evolution.state import EvolutionState, advanced
-from evonas.evolution.strategies import STRATEGIES
+from evonas.evolution.state import EvolutionState, told
+from evonas.evolution.strategies import STRATEGIES, Rhythm, generational
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,16 @@ class RandomSearch:
 
     n_tries: int = 20
 
+    def rhythm(self, *, population: int, lag: int | None) -> Rhythm:
+        """See `Strategy.rhythm`."""
+        return generational(population=population, lag=lag)
+
     def ask(
-        self, state: EvolutionState, *, toolbox: Toolbox, size: int, seed: int, seen: Set[str]
+        self, state: EvolutionState, *, toolbox: Toolbox, n: int, size: int, seed: int, seen: Set[str]
     ) -> list[Proposal]:
         """See `Strategy.ask`."""
         return sample_population(
-            state, toolbox=toolbox, size=size, seed=seed, seen=seen, n_tries=self.n_tries
+            state, toolbox=toolbox, n=n, size=size, seed=seed, seen=seen, n_tries=self.n_tries
         )
 
     def tell(
@@ -41,8 +45,7 @@ class RandomSearch:
     ) -> EvolutionState:
         """See `Strategy.tell`."""
         fresh = individuals(proposals, evaluations, specs=specs)
-        survivors = toolbox.select(fresh, size)
-        return advanced(state, proposals, fresh, survivors=survivors, specs=specs)
+        return told(state, len(proposals), survivors=toolbox.select(fresh, size))
 
 
 STRATEGIES.register("random", RandomSearch())
