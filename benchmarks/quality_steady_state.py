@@ -3,7 +3,7 @@
 The table and the objectives are those of `quality_nasbench201.py`: true test accuracy against the number of
 convolutions, every evaluation a lookup. Seed by seed both strategies begin with the same random cells. A lag of 1 is
 the sequential algorithm, a lag of the population has as many evaluations under way as a generation; the larger the lag,
-the less a proposal knows, and the first `lag` proposals are random. Differences are paired by seed.
+the less a proposal knows, and the first `lag`, at least a population, are random. Differences are paired by seed.
 
     python benchmarks/quality_steady_state.py --table ../shared/data/nasbench201_cifar10_test_acc.csv [--population 20]
 

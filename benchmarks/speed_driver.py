@@ -6,6 +6,7 @@ and a fitness and an energy that follow the MACs with noise drawn from the archi
 realistic size grows. Everything between two evaluations is counted. Where the time goes is sampled from the stack.
 
     python benchmarks/speed_driver.py [--population 200] [--generations 200] [--window 10]
+        [--strategy nsga2]
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ def _part(place: str) -> str:
     return ""
 
 
-def run(*, population: int, generations: int) -> tuple[Clock, Sampler]:
+def run(*, population: int, generations: int, strategy: str) -> tuple[Clock, Sampler]:
     """A run from end to end in a temporary folder."""
     images = np.random.default_rng(0).integers(0, 256, (40, 3, 32, 32), dtype=np.uint8)
     labels = np.arange(40, dtype=np.int64) % 10
@@ -157,6 +158,7 @@ def run(*, population: int, generations: int) -> tuple[Clock, Sampler]:
         config = run_config.resolve(
             flags={
                 "data.name": str(data),
+                "evolution.strategy": strategy,
                 "evolution.population": population,
                 "evolution.generations": generations,
                 "evolution.objectives": ("stand_in_fitness", "parameters", "stand_in_energy"),
@@ -172,6 +174,7 @@ def run(*, population: int, generations: int) -> tuple[Clock, Sampler]:
 
 def windows(*, generations: int, window: int) -> list[tuple[int, int]]:
     """First and last generation of the first, a middle and the last `window` generations."""
+    window = min(window, generations)
     starts = [1, (generations - window) // 2 + 1, generations - window + 1]
     return [(start, start + window - 1) for start in dict.fromkeys(starts)]
 
@@ -183,11 +186,14 @@ def main() -> None:
     )
     parser.add_argument("--population", type=int, default=200)
     parser.add_argument("--generations", type=int, default=200)
+    parser.add_argument("--strategy", default="nsga2")
     parser.add_argument("--window", type=int, default=10, help="generations that are taken together")
     options = parser.parse_args()
     torch.set_num_threads(1)
     load = os.getloadavg()[0]
-    clock, sampler = run(population=options.population, generations=options.generations)
+    clock, sampler = run(
+        population=options.population, generations=options.generations, strategy=options.strategy
+    )
     size = options.population
     # Generation 0 ends with its last evaluation; what lies between two ends belongs to the later one.
     of_generation = [

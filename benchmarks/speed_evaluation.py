@@ -1,7 +1,7 @@
 """What an evaluation costs beyond its convolutions.
 
     python benchmarks/speed_evaluation.py --root DATA [--parts bound,separable,twins,profile] [--widths 16,32,64]
-        [--n 20,20,8]
+        [--n 8,4,2]
 
 bound      One evaluation (network built, calibrated, run once, scored with the RDM of firing rates) beside the time of
            its convolutions alone, each called once, channels last, on as many frames as the evaluation gives it. "run"
@@ -11,7 +11,7 @@ twins      Spaces in which several neurons get the same: with shared spike train
 profile    Where the time of evaluations goes, by torch operation.
 
 Batch 64 of CIFAR-10, T = 4, 32 x 32, one thread. Times are those of the thread on a processor, measured in turn in one
-process, the least of three rounds (of one at width 64); given are median, least and most over genomes.
+process, the least of three rounds at width 16 and of one above; given are median, least and most over genomes.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def bound(inputs: Tensor, *, widths: list[int], ns: list[int], separable: bool) 
                     run_alone(architecture, inputs),
                     convolutions(architecture),
                 ]
-                evaluated, ran, convolved = least_times(works, rounds=1 if width >= 64 else 3)
+                evaluated, ran, convolved = least_times(works, rounds=3 if width <= 16 else 1)
                 full.append(evaluated / convolved)
                 bare.append(ran / convolved)
             title = f"{'feedback' if feedback else 'feed-forward'}{', separable' if separable else ''}, width {width}"
@@ -156,7 +156,7 @@ def twins(inputs: Tensor, *, n: int) -> None:
         options = {"channels": [16, 32]} if name.startswith("snasnet") else {}
         gains, shares = [], []
         for architecture in (a for a, _ in zip(sampled(name, **options), range(n), strict=False)):
-            apart = sampled_again(architecture)
+            apart = architecture.apart()
             with_twins, without = least_times(
                 [evaluation(architecture, inputs), evaluation(apart, inputs)], rounds=2
             )
@@ -164,19 +164,6 @@ def twins(inputs: Tensor, *, n: int) -> None:
             doubled = sum(architecture.twins[i] != i for i in architecture.spiking)
             shares.append(doubled / len(architecture.spiking))
         print(f"{name:18s} twins {spread(shares)}   without sharing / with {spread(gains)}", flush=True)
-
-
-def sampled_again(architecture: Architecture) -> Architecture:
-    """The same architecture, of which nobody knows that some of its nodes are twins."""
-    apart = Architecture(
-        architecture.input,
-        architecture.nodes,
-        architecture.synapses,
-        architecture.outputs,
-        architecture.voters,
-    )
-    vars(apart)["twins"] = tuple(range(len(apart.nodes)))
-    return apart
 
 
 def where_the_time_goes(inputs: Tensor, *, width: int, n: int) -> None:
@@ -209,7 +196,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=None, help="folder with the CIFAR-10 batches")
     parser.add_argument("--parts", default="bound,separable,twins,profile")
     parser.add_argument("--widths", default="16,32,64")
-    parser.add_argument("--n", default="20,20,8", help="genomes at each width, or one number for all")
+    parser.add_argument("--n", default="8,4,2", help="genomes at each width, or one number for all")
     options = parser.parse_args()
     use_one_thread()
     dataset = load(

@@ -77,19 +77,23 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument(
-        "--measure", nargs=5, help=argparse.SUPPRESS
+        "--measure", nargs=6, help=argparse.SUPPRESS
     )  # memory of one evaluation in this process
     parser.add_argument("--memory-n", type=int, default=2)
     parser.add_argument("--training-n", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="of the training part")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
-        "--give-memory-back", action="store_true", help="as glibc does by default; ours keeps it for both otherwise"
+        "--give-memory-back",
+        action="store_true",
+        help="as glibc does by default; ours keeps it for both otherwise",
     )
     options = parser.parse_args()
     if options.measure:
-        name, kind, width, index, path = options.measure
-        peak, _ = memory.measure(name, kind=kind, width=int(width), index=int(index), images=Path(path))
+        name, kind, width, n, index, path = options.measure
+        peak, _ = memory.measure(
+            name, kind=kind, width=int(width), n=int(n), index=int(index), images=Path(path)
+        )
         print(peak)
         return 0
     parts = options.parts.split(",")

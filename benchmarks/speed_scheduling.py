@@ -313,7 +313,7 @@ def main() -> int:
     parser.add_argument(
         "--steady", type=int, default=12, help="simulated evaluations a worker in the steady phase"
     )
-    parser.add_argument("--actors", type=int, default=200, help="sleeping ones")
+    parser.add_argument("--actors", type=int, default=100, help="sleeping ones")
     parser.add_argument("--median", type=float, default=3.0, help="of their sleep, in seconds")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):

@@ -7,15 +7,14 @@ import ctypes
 _M_TRIM_THRESHOLD = -1  # mallopt(3)
 _M_MMAP_MAX = -4
 
-KEPT_BYTES = 2**31 - 1
-"""Free memory at the end of the heap that is not handed back."""
 
-
-def keep_freed_memory() -> bool:
-    """Have this process reuse the memory of freed tensors; whether the C library can (glibc).
+def keep_freed_memory() -> None:
+    """Have this process, from now on, reuse the memory of freed tensors, where the C library can (glibc).
 
     By default glibc gives a tensor of more than 32 MiB pages of its own and hands them back with it, and the kernel
     fills every page with zeros before it is written again: that took up to a third of an evaluation.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return bool(mallopt and mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES))
+    if mallopt:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, -1)  # never

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from genomes.drawing import INPUT, Draft, Drawing, Synapse, shapes
@@ -133,6 +133,12 @@ class Architecture:
             key = (node, *((found[s.source], s.delay, s.operation) for s in into)) if alike else i
             found[i] = first.setdefault(key, i)
         return tuple(found[i] for i in range(len(self.nodes)))
+
+    def apart(self) -> Architecture:
+        """The same architecture, every node of which is its own twin: a network of it computes them all."""
+        copy = replace(self)
+        vars(copy)["twins"] = tuple(range(len(self.nodes)))  # where the cached property keeps its value
+        return copy
 
     @cached_property
     def weight_keys(self) -> tuple[str, ...]:

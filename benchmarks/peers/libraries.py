@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from genomes.micro import Neuron
-from peers.network import Library
+from peers.network import Library, stacked
 
 
 class EachStep(nn.Module):
@@ -25,7 +25,7 @@ class EachStep(nn.Module):
 
     def forward(self, sequence: Tensor) -> Tensor:
         """The outputs (T, ...) of a sequence (T, ...)."""
-        return torch.stack([self.layer(step) for step in sequence])
+        return stacked([self.layer(step) for step in sequence])
 
 
 def _just_below(threshold: float) -> float:

@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from evonas.allocation import keep_freed_memory
 from peers.evaluation import Form, PeerCandidate, our_candidate, score
 from peers.genomes import KINDS, sampled
 
@@ -36,11 +37,12 @@ def _status(field: str) -> int:
     raise RuntimeError(f"/proc/self/status: no {field}; this part needs Linux")
 
 
-def measure(name: str, *, kind: str, width: int, index: int, images: Path) -> tuple[int, float]:
+def measure(name: str, *, kind: str, width: int, n: int, index: int, images: Path) -> tuple[int, float]:
     """Bytes that one evaluation adds at its peak to this process, and the score."""
     torch.set_num_threads(1)
+    keep_freed_memory()
     inputs = torch.load(images, weights_only=True)
-    architecture = sampled(kind, width=width, n=index + 1)[index]
+    architecture = sampled(kind, width=width, n=n)[index]
     form = FORMS[name]
     candidate = our_candidate(architecture, inputs=inputs)
     pair = our_candidate(architecture, inputs=inputs[:, :2])
@@ -64,7 +66,7 @@ def run(inputs: Tensor, *, width: int, n: int) -> None:
         torch.save(inputs, path)
         for kind in KINDS:
             peaks = {
-                name: [_in_process(name, kind=kind, width=width, index=i, images=path) for i in range(n)]
+                name: [_in_process(name, kind=kind, width=width, n=n, index=i, images=path) for i in range(n)]
                 for name in FORMS
             }
             print(f"\nmemory, {kind}, width {width}, n = {n}: peak of one evaluation, MiB, and ours / theirs")
@@ -79,9 +81,19 @@ def run(inputs: Tensor, *, width: int, n: int) -> None:
                 )
 
 
-def _in_process(name: str, *, kind: str, width: int, index: int, images: Path) -> int:
+def _in_process(name: str, *, kind: str, width: int, n: int, index: int, images: Path) -> int:
     program = Path(__file__).parent.parent / "speed_peers.py"
-    call = [sys.executable, str(program), "--measure", name, kind, str(width), str(index), str(images)]
+    call = [
+        sys.executable,
+        str(program),
+        "--measure",
+        name,
+        kind,
+        str(width),
+        str(n),
+        str(index),
+        str(images),
+    ]
     done = subprocess.run(call, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     if done.returncode:
         raise RuntimeError(f"memory of '{name}': {done.stderr.strip().splitlines()[-1]}")

@@ -37,7 +37,8 @@ def listen(network: SpikingNetwork, synapses: Sequence[int]) -> list[tuple[int, 
 
     def listen_to(index: int) -> None:
         def keep(module: nn.Module, arguments: object, current: Tensor) -> None:
-            heard.append((index, current))
+            # Without gradients sums and spikes are written over currents.
+            heard.append((index, current if torch.is_grad_enabled() else current.clone()))
 
         network.synapses[index].register_forward_hook(keep)
 

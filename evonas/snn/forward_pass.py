@@ -17,7 +17,9 @@ from evonas.snn.neurons import SpikingNeuron, State
 from genomes.architecture import INPUT, Architecture
 
 Observer = Callable[[int, Tensor], None]
-"""Called with the index of a node and a sequence (t, B, C, H, W): what it sends, or the current that drives it."""
+"""Called with the index of a node and a sequence (t, B, C, H, W): what it sends, or the current that drives it.
+
+A current is that only during the call: without gradients spikes are written over it."""
 
 
 class Parts(Protocol):
@@ -107,7 +109,11 @@ class ForwardPass:
         # Without gradients a sum takes the place of its first signal, and spikes that of the current, unless that is
         # what another node sends.
         sources = [self.values[self.architecture.synapses[index].source] for index in incoming]
-        shared = torch.is_grad_enabled() or any(_same_memory(flat[0], source) for source in sources)
+        shared = (
+            torch.is_grad_enabled()
+            or len(signals[0]) < n_steps
+            or any(_same_memory(flat[0], source) for source in sources)
+        )
         joined = _unfolded(self._joined(node, flat, overwrite=not shared), n_steps)
         if not self.architecture.nodes[node].neuron:
             return joined

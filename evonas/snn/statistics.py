@@ -81,7 +81,8 @@ class SpikeCounts:
 
 def spike_counts(spikes: Tensor) -> SpikeCounts:
     """The spikes (T, B, C, H, W) added up over time."""
-    return SpikeCounts(_summed(spikes), n_steps=len(spikes))
+    at_least_single = spikes.to(torch.promote_types(spikes.dtype, torch.float32))
+    return SpikeCounts(_summed(at_least_single), n_steps=len(spikes))
 
 
 def _summed(sequence: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ class BatchNorm(nn.Module):
         out: Tensor
         if in_place:
             out, mean, inverse = torch.ops.aten.native_batch_norm.out(
-                *arguments, out=x, save_mean=x.new_empty(0), save_invstd=x.new_empty(0)
+                *arguments, out=x, save_mean=self.weight.new_empty(0), save_invstd=self.weight.new_empty(0)
             )
         else:
             out, mean, inverse = torch.native_batch_norm(*arguments)
@@ -111,7 +111,7 @@ class ConvolutionSynapse(nn.Module):
             x = F.conv2d(x, self.weight)
         else:
             x = F.conv2d(x, self.weight, stride=self.stride, padding=self.padding)
-        in_place = not torch.is_grad_enabled()  # nobody else has what a convolution has just made
+        in_place = not torch.is_grad_enabled()  # what a convolution has just made is nobody else's
         x = self.norm(x, batch_statistics, in_place=in_place)
         if not self.sign:
             return x

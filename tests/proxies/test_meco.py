@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 
 import numpy as np
@@ -10,10 +11,12 @@ import torch
 from torch import Tensor
 
 from evonas.proxies import PROXIES, Candidate
-from evonas.proxies.backward import MOST_SAMPLES
-from evonas.proxies.meco import current_maps, least_correlation
+from evonas.proxies.backward import MOST_SAMPLES, copied
+from evonas.proxies.meco import convolutions, current_maps, least_correlation
+from evonas.rng import generator
 from evonas.snn.network import SpikingNetwork
-from genomes.architecture import Architecture
+from genomes.architecture import Architecture, InputSpec
+from genomes.serial import build_space
 
 Chain = Callable[..., Architecture]
 MakeCandidate = Callable[..., Candidate]
@@ -97,3 +100,23 @@ def test_a_loop_delivers_its_currents_step_by_step(chain: Chain, make_candidate:
     found = current_maps(candidate)
     assert sorted(len(steps) for steps in found) == [1, 3, 4]
     assert all(least_correlation(steps) > 0.0 for steps in found)
+
+
+@pytest.mark.parametrize("i", range(6))
+def test_maps_are_the_currents_and_not_what_is_written_over_them(
+    i: int, make_candidate: MakeCandidate
+) -> None:
+    space = build_space("evonas", input_spec=InputSpec((3, 16, 16), 10), options={"base_width": 4})
+    candidate = make_candidate(space.decode(space.sample(rng=generator(0, "test", i))))
+    found = current_maps(candidate)
+    heard: defaultdict[int, list[Tensor]] = defaultdict(list)
+    network = copied(candidate.network)
+    for index in convolutions(candidate.architecture):
+        network.synapses[index].register_forward_hook(
+            lambda module, arguments, current, index=index: heard[index].append(current.clone())
+        )
+    with torch.no_grad():
+        network(candidate.inputs, time_steps=candidate.time_steps)
+    assert len(found) == len(heard)
+    for maps_of_one, calls in zip(found, heard.values(), strict=True):
+        assert torch.equal(maps_of_one.flatten(0, 1), torch.cat(calls))
