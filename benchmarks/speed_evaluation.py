@@ -1,13 +1,12 @@
 """What an evaluation costs beyond its convolutions.
 
-    python benchmarks/speed_evaluation.py --root DATA [--parts bound,separable,twins,profile] [--widths 16,32,64]
+    python benchmarks/speed_evaluation.py --root DATA [--parts bound,separable,profile] [--widths 16,32,64]
         [--n 8,4,2]
 
 bound      One evaluation (network built, calibrated, run once, scored with the RDM of firing rates) beside the time of
            its convolutions alone, each called once, channels last, on as many frames as the evaluation gives it. "run"
            leaves out counting spikes and the RDM.
 separable  The same where kernels may be depthwise separable.
-twins      Spaces in which several neurons get the same: with shared spike trains and without.
 profile    Where the time of evaluations goes, by torch operation.
 
 Batch 64 of CIFAR-10, T = 4, 32 x 32, one thread. Times are those of the thread on a processor, measured in turn in one
@@ -39,7 +38,6 @@ from genomes.serial import build_space
 TIME_STEPS = 4
 BATCH = 64
 PROXY = "rdm_rates_correlation"
-TWIN_SPACES = ("snasnet_forward", "snasnet_backward", "spikenas_bench", "spikernel")
 SPEC = InputSpec((3, 32, 32), 10)
 
 
@@ -150,22 +148,6 @@ def bound(inputs: Tensor, *, widths: list[int], ns: list[int], separable: bool) 
             print(f"{title:38s} evaluation {spread(full)}   run {spread(bare)}", flush=True)
 
 
-def twins(inputs: Tensor, *, n: int) -> None:
-    """Print what sharing the spike trains of equal neurons on equal inputs gains."""
-    for name in TWIN_SPACES:
-        options = {"channels": [16, 32]} if name.startswith("snasnet") else {}
-        gains, shares = [], []
-        for architecture in (a for a, _ in zip(sampled(name, **options), range(n), strict=False)):
-            apart = architecture.apart()
-            with_twins, without = least_times(
-                [evaluation(architecture, inputs), evaluation(apart, inputs)], rounds=2
-            )
-            gains.append(without / with_twins)
-            doubled = sum(architecture.twins[i] != i for i in architecture.spiking)
-            shares.append(doubled / len(architecture.spiking))
-        print(f"{name:18s} twins {spread(shares)}   without sharing / with {spread(gains)}", flush=True)
-
-
 def where_the_time_goes(inputs: Tensor, *, width: int, n: int) -> None:
     """Print the share of each torch operation in the time of `n` evaluations, feed-forward and with feedback."""
     for feedback in (False, True):
@@ -194,7 +176,7 @@ def main() -> None:
     """Run the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--root", type=Path, default=None, help="folder with the CIFAR-10 batches")
-    parser.add_argument("--parts", default="bound,separable,twins,profile")
+    parser.add_argument("--parts", default="bound,separable,profile")
     parser.add_argument("--widths", default="16,32,64")
     parser.add_argument("--n", default="8,4,2", help="genomes at each width, or one number for all")
     options = parser.parse_args()
@@ -213,7 +195,6 @@ def main() -> None:
     parts: dict[str, Callable[[], None]] = {
         "bound": lambda: bound(inputs, widths=widths, ns=ns, separable=False),
         "separable": lambda: bound(inputs, widths=widths[:1], ns=ns[:1], separable=True),
-        "twins": lambda: twins(inputs, n=ns[0]),
         "profile": lambda: where_the_time_goes(inputs, width=widths[0], n=min(ns[0], 8)),
     }
     for part in options.parts.split(","):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from genomes.drawing import INPUT, Draft, Drawing, Synapse, shapes
@@ -112,33 +112,6 @@ class Architecture:
             still = len(same) == len(into) and all(s.source < i and found[s.source] for s in same)
             found.append(not node.neuron and still)
         return tuple(found)
-
-    @cached_property
-    def twins(self) -> tuple[int, ...]:
-        """For each node the first one in the order of execution that always sends the same, most often itself.
-
-        Twins are equal nodes that get the same through synapses without weights; neurons that learn are their own.
-        """
-        first: dict[object, int] = {}
-        found: dict[int, int] = {}
-        for i in (node for group in self.schedule for node in group):
-            node, into = self.nodes[i], [self.synapses[s] for s in self.incoming[i]]
-            alike = i != INPUT and not (node.neuron and NEURON_MODELS.get(node.neuron.model).n_parameters)
-            alike = alike and all(
-                s.source in found
-                and not s.operation.needs_sequence
-                and not s.operation.n_parameters(self.nodes[s.source].shape)
-                for s in into
-            )
-            key = (node, *((found[s.source], s.delay, s.operation) for s in into)) if alike else i
-            found[i] = first.setdefault(key, i)
-        return tuple(found[i] for i in range(len(self.nodes)))
-
-    def apart(self) -> Architecture:
-        """The same architecture, every node of which is its own twin: a network of it computes them all."""
-        copy = replace(self)
-        vars(copy)["twins"] = tuple(range(len(self.nodes)))  # where the cached property keeps its value
-        return copy
 
     @cached_property
     def weight_keys(self) -> tuple[str, ...]:

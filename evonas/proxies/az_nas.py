@@ -91,7 +91,6 @@ def jacobian_norms(
     `inputs` is (1 or T, B, C, H, W); batch norms use their running statistics; the network is left as it is.
     """
     network = copied(network)
-    network.architecture = network.architecture.apart()  # each node's own dynamics are watched
     fired: defaultdict[int, list[Tensor]] = defaultdict(list)
     handed_on: defaultdict[int, list[Tensor]] = defaultdict(list)
 

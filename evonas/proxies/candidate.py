@@ -108,18 +108,10 @@ class Candidate:
 
         def observer(statistics: Collection[Statistic]) -> Observer:
             def observe(node: int, sequence: Tensor) -> None:
-                twin = self.architecture.twins[node]
-                reduced: dict[Callable[[Tensor], Any], Any] = {}
-                for statistic in statistics:
-                    values = found[statistic]
-                    if statistic.spiking_only and node not in spiking:
-                        continue
-                    if twin in values:
-                        values[node] = values[twin]
-                        continue
-                    if statistic.reduced not in reduced:
-                        reduced[statistic.reduced] = statistic.reduced(sequence)
-                    values[node] = statistic.read(reduced[statistic.reduced])
+                wanted = [s for s in statistics if node in spiking or not s.spiking_only]
+                reduced = {reduce: reduce(sequence) for reduce in {s.reduced for s in wanted}}
+                for statistic in wanted:
+                    found[statistic][node] = statistic.read(reduced[statistic.reduced])
 
             return observe
 

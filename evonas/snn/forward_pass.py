@@ -57,7 +57,7 @@ class ForwardPass:
         self.observe = observe
         self.observe_current = observe_current
         self.values: dict[int, Tensor] = {}
-        self.uses = Counter(source for i in range(len(self.architecture.nodes)) for source in self._reads(i))
+        self.uses = Counter(s.source for s in self.architecture.synapses)
 
     def output_rates(self, x: Tensor) -> Tensor:
         """Mean output of the output nodes over time and space, stacked: (B, n_features)."""
@@ -79,18 +79,13 @@ class ForwardPass:
             self._drop_used(group)
         return torch.cat([rates[i] for i in self.architecture.outputs], dim=1)
 
-    def _reads(self, node: int) -> list[int]:
-        """The nodes whose output is needed for that of `node`."""
-        twin = self.architecture.twins[node]
-        sources = [self.architecture.synapses[s].source for s in self.architecture.incoming[node]]
-        return sources if twin == node else [*sources, twin]
-
     def _feeds_itself(self, node: int) -> bool:
         return any(self.architecture.synapses[s].source == node for s in self.architecture.incoming[node])
 
     def _drop_used(self, group: Sequence[int]) -> None:
         for i in group:
-            for source in self._reads(i):
+            for s in self.architecture.incoming[i]:
+                source = self.architecture.synapses[s].source
                 self.uses[source] -= 1
                 if not self.uses[source]:
                     self.values.pop(source, None)
@@ -99,9 +94,6 @@ class ForwardPass:
 
     def _folded(self, node: int) -> Tensor:
         """The output (t, B, C, H, W) of a node off all cycles."""
-        twin = self.values.get(self.architecture.twins[node])
-        if twin is not None and not self.observe_current:
-            return twin
         incoming = self.architecture.incoming[node]
         signals = [self._signal(index) for index in incoming]
         n_steps = max(map(len, signals))
@@ -119,8 +111,6 @@ class ForwardPass:
             return joined
         if self.observe_current:
             self.observe_current(node, joined)
-        if twin is not None:
-            return twin
         current = joined.expand(self.time_steps, *joined.shape[1:])
         spikes: Tensor = self.network.neuron(node)(current, overwrite=not shared)
         return spikes

@@ -255,33 +255,3 @@ def test_stacks_cannot_be_added_channel_by_channel_since_their_order_is_not_kept
         with pytest.raises(IllegalGeneError, match="adds stacks channel by channel"):
             added(*behind)
     assert added(Convolution(Kernel(1), 8)).spiking
-
-
-def forked(*neurons: Neuron, operation: Operation | None = None) -> Architecture:
-    """A layer of spikes that several layers of neurons get, each read by a convolution of its own."""
-    canvas = Canvas()
-    spikes = canvas.spikes(canvas.through(INPUT, conv(8)), LIF)
-    passed = [canvas.through(spikes, operation) if operation else spikes for _ in neurons]
-    fired = [canvas.spikes(source, neuron) for source, neuron in zip(passed, neurons, strict=True)]
-    ends = [canvas.spikes(canvas.through(node, conv(4, size=2 * i + 1)), IF) for i, node in enumerate(fired)]
-    return canvas.architecture(SPEC, outputs=ends)
-
-
-def n_twins(architecture: Architecture) -> int:
-    return sum(twin != i for i, twin in enumerate(architecture.twins))
-
-
-def test_equal_neurons_that_get_the_same_are_twins_and_others_are_not() -> None:
-    assert n_twins(forked(IF, IF)) == 1
-    assert n_twins(forked(IF, IF, IF)) == 2
-    assert n_twins(forked(IF, LIF)) == 0
-    assert n_twins(plain()) == 0
-
-
-def test_twins_may_get_it_through_synapses_without_weights_but_not_through_weights() -> None:
-    assert n_twins(forked(IF, IF, operation=MaxPool(2))) >= 1
-    assert n_twins(forked(IF, IF, operation=conv(8))) == 0
-
-
-def test_neurons_that_learn_have_no_twins() -> None:
-    assert n_twins(forked(Neuron("plif", 0.5, 2.0, "hard"), Neuron("plif", 0.5, 2.0, "hard"))) == 0
