@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from evonas.snn.neurons import SpikingNeuron, State
-from genomes.architecture import INPUT, Architecture
+from evonas.snn.neurons import State
+from genomes.architecture import INPUT
+
+if TYPE_CHECKING:
+    from evonas.snn.network import SpikingNetwork
 
 Observer = Callable[[int, Tensor], None]
 """Called with the index of a node and a sequence (t, B, C, H, W): what it sends, or the current that drives it.
@@ -22,28 +25,12 @@ Observer = Callable[[int, Tensor], None]
 A current is that only during the call: without gradients spikes are written over it."""
 
 
-class Parts(Protocol):
-    """What a pass needs of a network."""
-
-    architecture: Architecture
-    training: bool
-    synapses: nn.ModuleList
-
-    def neuron(self, node: int) -> SpikingNeuron:
-        """The neurons of a spiking node."""
-        ...
-
-    def commit_statistics(self, momentum: float) -> None:
-        """Mix the batch-norm statistics gathered since the last commit into the running ones."""
-        ...
-
-
 class ForwardPass:
     """The outputs computed so far, each (t, B, C, H, W) with t = 1 where it is the same at every step."""
 
     def __init__(
         self,
-        network: Parts,
+        network: SpikingNetwork,
         *,
         time_steps: int,
         calibrate: bool,
