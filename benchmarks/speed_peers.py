@@ -33,7 +33,6 @@ import torch
 from peers import evaluation, memory, training
 from peers.genomes import BATCH, KINDS, TIME_STEPS, images, sampled
 
-from evonas.allocation import keep_freed_memory
 from evonas.errors import EvonasError
 
 PARTS = ("evaluation", "memory", "training")
@@ -83,11 +82,6 @@ def main() -> int:
     parser.add_argument("--training-n", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="of the training part")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument(
-        "--give-memory-back",
-        action="store_true",
-        help="as glibc does by default; ours keeps it for both otherwise",
-    )
     options = parser.parse_args()
     if options.measure:
         name, kind, width, n, index, path = options.measure
@@ -104,8 +98,6 @@ def main() -> int:
     if len(options.n) != len(options.widths):
         parser.error(f"--n: expected one number, or one for each of {options.widths}, got {options.n}")
     torch.set_num_threads(options.threads)
-    if not options.give_memory_back:
-        keep_freed_memory()
     warnings.filterwarnings("ignore", module="norse")
     try:
         inputs, labels = images(options.root)

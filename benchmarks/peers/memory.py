@@ -18,7 +18,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from evonas.allocation import keep_freed_memory
 from peers.evaluation import Form, PeerCandidate, our_candidate, score
 from peers.genomes import KINDS, sampled
 
@@ -40,7 +39,6 @@ def _status(field: str) -> int:
 def measure(name: str, *, kind: str, width: int, n: int, index: int, images: Path) -> tuple[int, float]:
     """Bytes that one evaluation adds at its peak to this process, and the score."""
     torch.set_num_threads(1)
-    keep_freed_memory()
     inputs = torch.load(images, weights_only=True)
     architecture = sampled(kind, width=width, n=n)[index]
     form = FORMS[name]

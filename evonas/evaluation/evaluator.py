@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evonas.allocation import keep_freed_memory
 from evonas.errors import ConfigError
 from evonas.evolution.evaluation import Evaluation
 from evonas.objectives import OBJECTIVES, Objective
@@ -50,12 +49,8 @@ def objectives(names: tuple[str, ...]) -> list[Objective]:
 
 
 def use_one_thread() -> None:
-    """Evaluate on one torch thread, which keeps its memory between layers.
-
-    Results differ between thread counts, and workers share the cores.
-    """
+    """Evaluate on one torch thread: results differ between thread counts, and workers share the cores."""
     torch.set_num_threads(1)
-    keep_freed_memory()
 
 
 def evaluate(task: Task, genome: Any, *, inputs: Tensor, labels: Tensor | None = None) -> Evaluation:

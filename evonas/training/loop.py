@@ -14,7 +14,6 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from evonas.allocation import keep_freed_memory
 from evonas.data.dataset import Dataset
 from evonas.errors import ConfigError, EvonasError, RunError
 from evonas.rng import generator
@@ -83,7 +82,6 @@ def train(
         raise ConfigError(f"training.threads: a whole number of 1 or above expected, {threads} given")
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    keep_freed_memory()
     try:
         return _Training(network, dataset, settings=settings, device=open_device(device), folder=folder).run(
             report
