@@ -1,7 +1,7 @@
 """What an evaluation costs beyond its convolutions.
 
     python benchmarks/speed_evaluation.py --root DATA [--parts bound,separable,profile] [--widths 16,32,64]
-        [--n 8,4,2]
+        [--n 6,3,1]
 
 bound      One evaluation (network built, calibrated, run once, scored with the RDM of firing rates) beside the time of
            its convolutions alone, each called once, channels last, on as many frames as the evaluation gives it. "run"
@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=None, help="folder with the CIFAR-10 batches")
     parser.add_argument("--parts", default="bound,separable,profile")
     parser.add_argument("--widths", default="16,32,64")
-    parser.add_argument("--n", default="8,4,2", help="genomes at each width, or one number for all")
+    parser.add_argument("--n", default="6,3,1", help="genomes at each width, or one number for all")
     options = parser.parse_args()
     use_one_thread()
     dataset = load(

@@ -11,8 +11,8 @@ evaluation  the rate RDM of 64 CIFAR-10 images, T = 4, from built networks with 
 memory      the peak of one evaluation, each in a fresh process
 training    one step of training: forward, loss, backward, optimizer
 
-    python benchmarks/speed_peers.py [--root DATA] [--parts evaluation,memory,training] [--widths 16,32] [--n 3,1]
-        [--rounds 1] [--memory-n 2] [--training-n 2] [--device cpu|cuda] [--threads 1]
+    python benchmarks/speed_peers.py [--root DATA] [--parts evaluation,memory,training] [--widths 16] [--n 2]
+        [--rounds 1] [--memory-n 2] [--training-n 1] [--device cpu|cuda] [--threads 1]
 
 Architectures are sampled from the default space with neurons that all libraries have and without separable kernels.
 What was the slower memory format at the first width is not tried again at the others.
@@ -70,16 +70,16 @@ def main() -> int:
     )
     parser.add_argument("--root", type=Path, default=None)
     parser.add_argument("--parts", default=",".join(PARTS))
-    parser.add_argument("--widths", type=_numbers, default=[16, 32])
+    parser.add_argument("--widths", type=_numbers, default=[16])
     parser.add_argument(
-        "--n", type=_numbers, default=[3, 1], help="architectures of each kind at each width, at most 20"
+        "--n", type=_numbers, default=[2], help="architectures of each kind at each width, at most 20"
     )
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument(
         "--measure", nargs=6, help=argparse.SUPPRESS
     )  # memory of one evaluation in this process
     parser.add_argument("--memory-n", type=int, default=2)
-    parser.add_argument("--training-n", type=int, default=2)
+    parser.add_argument("--training-n", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="of the training part")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()

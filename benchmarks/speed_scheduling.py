@@ -8,7 +8,7 @@ start of evaluation lag + workers to the start of the last one: before, the firs
 the budget is spent and they run empty, which happens once a run ('with the tail'). `order` is what beginning the
 longest evaluations of a generation first would bring, were their times known.
 
-    python benchmarks/speed_scheduling.py [simulate order actors] [--workers 1000] [--actors 200] [--median 3]
+    python benchmarks/speed_scheduling.py [simulate order actors] [--workers 1000] [--actors 100] [--median 3]
 """
 
 from __future__ import annotations
@@ -308,7 +308,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", default=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("parts", nargs="*", default=["simulate"], metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--workers", type=int, default=1000, help="simulated ones")
     parser.add_argument(
         "--steady", type=int, default=12, help="simulated evaluations a worker in the steady phase"
