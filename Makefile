@@ -80,7 +80,8 @@ bench: $(STAMP) $(PEERS_STAMP) ## Measure the speed; PARTS="evaluation peers dri
 		case $$part in \
 			peers) set -- $(PEERS)/bin/python benchmarks/speed_peers.py $(call flag,--root,$(DATA_DIR)) ;; \
 			evaluation|start|workers) set -- $(BIN)/python benchmarks/speed_$$part.py $(call flag,--root,$(DATA_DIR)) ;; \
-			*) set -- $(BIN)/python benchmarks/speed_$$part.py ;; \
+			driver|scheduling|neurons|resnet152) set -- $(BIN)/python benchmarks/speed_$$part.py ;; \
+			*) echo "PARTS: expected some of evaluation peers driver start workers scheduling neurons resnet152, got $$part" >&2; exit 2 ;; \
 		esac; \
 		echo; echo "$$*"; OMP_NUM_THREADS=1 "$$@" || exit; \
 	done

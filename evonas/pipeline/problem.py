@@ -9,6 +9,7 @@ import numpy as np
 
 import evonas.runs.config as run_config
 from evonas.data import Dataset, load, scoring_batch
+from evonas.errors import ConfigError
 from evonas.evaluation.evaluator import Task, objectives
 from evonas.evolution.fitness import ObjectiveSpec
 from evonas.evolution.strategies import strategy
@@ -67,9 +68,14 @@ def build_problem(config: Config, dataset: Dataset) -> Problem:
     Raises:
         EvonasError, GenomeError: an unknown name or an illegal option.
     """
-    strategy(config.evolution.strategy).rhythm(
-        population=config.evolution.population, lag=config.evolution.lag
-    )
+    evolution = config.evolution
+    strategy(evolution.strategy).rhythm(population=evolution.population, lag=evolution.lag)
+    n_total = evolution.population * (evolution.generations + 1)
+    if evolution.lag is not None and evolution.lag >= n_total:
+        raise ConfigError(
+            f"evolution.lag: expected less than the {n_total} genomes of the run (population x generations, and the"
+            f" first), or all of them would be random, got {evolution.lag}"
+        )
     spec = dataset.spec
     input_spec = InputSpec(shape=spec.shape, n_classes=spec.n_classes)
     space = build_space(config.space.name, input_spec=input_spec, options=config.space.options)

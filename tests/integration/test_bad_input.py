@@ -66,6 +66,10 @@ def assert_one_line(code: int, errors: str, *, expected: int, parts: list[str]) 
         (["--set", "evolution.strategy=nsga3"], ["'nsga3'", "did you mean 'nsga2'"]),
         (["--set", "evolution.lag=4"], ["evolution.lag", "got 4", "evolution.strategy=steady_state"]),
         (
+            ["--set", "evolution.strategy=steady_state", "--set", "evolution.lag=100000"],
+            ["evolution.lag", "less than", "got 100000"],
+        ),
+        (
             ["--set", "evolution.strategy=steady_state", "--set", "evolution.lag=0"],
             ["evolution.lag", "at least 1", "got 0"],
         ),
