@@ -10,6 +10,7 @@ STAMP := $(VENV)/.installed
 # The libraries that ours is measured beside, and ours, in an environment of their own.
 PEERS := .venv-peers
 PEERS_STAMP := $(PEERS)/.installed
+BENCH := $(or $(PARTS),evaluation peers driver start workers scheduling)
 
 # The interpreter .venv is made with; 3.11 is the tested one.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -75,8 +76,8 @@ format: $(STAMP) ## Put every file into the one format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(STAMP) $(PEERS_STAMP) ## Measure the speed; PARTS="evaluation peers driver start workers scheduling" DATA_DIR=
-	@for part in $(or $(PARTS),evaluation peers driver start workers scheduling); do \
+bench: $(STAMP) $(if $(filter peers,$(BENCH)),$(PEERS_STAMP)) ## Measure the speed; PARTS="evaluation peers driver start workers scheduling" DATA_DIR=
+	@for part in $(BENCH); do \
 		case $$part in \
 			peers) set -- $(PEERS)/bin/python benchmarks/speed_peers.py $(call flag,--root,$(DATA_DIR)) ;; \
 			evaluation|start|workers) set -- $(BIN)/python benchmarks/speed_$$part.py $(call flag,--root,$(DATA_DIR)) ;; \
