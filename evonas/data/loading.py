@@ -42,6 +42,8 @@ def load(
     n_steps: int = 10,
     framing: str = "time",
     n_train: int | None = None,
+    n_validation: int | None = None,
+    n_test: int | None = None,
     report: Report = _print_line,
 ) -> Dataset:
     """The data set called `name`, or the one in the file if `name` ends in ``.npz``.
@@ -50,23 +52,37 @@ def load(
         root: the folder that data sets are kept in, ``data`` if None; a ``.npz`` file is found without it.
         n_steps: T, and
         framing: one of `FRAMINGS`: how recordings of events become frames; images and stored frames stay as they are.
-        n_train: use that many of the training examples, as `assemble` does.
+        n_train, n_validation, n_test: use that many of the examples of each split, as `assemble` does.
         report: takes the lines of progress of a download; by default they go to standard error.
 
     Raises:
         UnknownNameError: no data set, or no framing, has this name.
-        ConfigError: `n_steps` or `n_train` is out of range.
+        ConfigError: `n_steps` or a number of examples is out of range.
         DataMissingError: it is not on disk and could not be fetched.
         DataError: its files are not what they should be.
     """
     if str(name).endswith(".npz"):
         path = Path(name).expanduser()
-        return assemble(read_npz(path), name=path.stem, origin=str(path), n_train=n_train)
+        return assemble(
+            read_npz(path),
+            name=path.stem,
+            origin=str(path),
+            n_train=n_train,
+            n_validation=n_validation,
+            n_test=n_test,
+        )
     read = DATASETS.get(str(name))
     parts = read(root or Path("data"), report=report)
     if isinstance(parts, EventTrainTest):
         parts = framed(parts, n_steps=n_steps, framing=framing)
-    return assemble(parts, name=str(name), origin=f"data set '{name}'", n_train=n_train)
+    return assemble(
+        parts,
+        name=str(name),
+        origin=f"data set '{name}'",
+        n_train=n_train,
+        n_validation=n_validation,
+        n_test=n_test,
+    )
 
 
 def framed(parts: EventTrainTest, *, n_steps: int, framing: str) -> TrainTest:
@@ -94,17 +110,25 @@ def framed(parts: EventTrainTest, *, n_steps: int, framing: str) -> TrainTest:
     )
 
 
-def assemble(parts: TrainTest, *, name: str, origin: str, n_train: int | None = None) -> Dataset:
+def assemble(
+    parts: TrainTest,
+    *,
+    name: str,
+    origin: str,
+    n_train: int | None = None,
+    n_validation: int | None = None,
+    n_test: int | None = None,
+) -> Dataset:
     """The data set made of `parts`: a validation split taken off, statistics and digest computed.
 
     Args:
         origin: what error messages call the data.
-        n_train: how many training examples are used, all if None: the first of one fixed order in which the classes
-            take turns, so that a smaller number uses part of what a larger one does. The other splits stay whole.
+        n_train, n_validation, n_test: how many examples of each split are used, all if None: the first of one fixed
+            order in which the classes take turns, so that a smaller number uses part of what a larger one does.
 
     Raises:
         DataError: the splits differ in shape or type, a label is out of range, a class has too few examples.
-        ConfigError: `n_train` is below two of each class or more than there are.
+        ConfigError: `n_train` is below two of each class, another number below one, or more than there are.
     """
     _check(parts, origin=origin)
     if parts.validation is None:
@@ -114,8 +138,18 @@ def assemble(parts: TrainTest, *, name: str, origin: str, n_train: int | None = 
         train, validation = _part(parts.train, kept), _part(parts.train, held)
     else:
         train, validation = parts.train, parts.validation
-    if n_train is not None:
-        train = _limited(train, n=n_train, n_classes=parts.n_classes, name=name)
+    least = MIN_PER_CLASS * parts.n_classes
+    train = _limited(
+        train,
+        n=n_train,
+        least=least,
+        setting="n_train",
+        of=f"training examples of '{name}' without validation",
+    )
+    validation = _limited(
+        validation, n=n_validation, least=1, setting="n_validation", of=f"validation examples of '{name}'"
+    )
+    test = _limited(parts.test, n=n_test, least=1, setting="n_test", of=f"test examples of '{name}'")
     if parts.mean is None or parts.std is None:
         mean, std = channel_statistics(train.inputs)
     else:
@@ -131,7 +165,7 @@ def assemble(parts: TrainTest, *, name: str, origin: str, n_train: int | None = 
         std=std,
         augment=parts.augment,
     )
-    return Dataset(spec, train, validation, parts.test, digest=_digest(train, validation, parts.test))
+    return Dataset(spec, train, validation, test, digest=_digest(train, validation, test))
 
 
 def stratified_split(
@@ -170,13 +204,16 @@ def _part(split: Split, chosen: np.ndarray) -> Split:
     return Split(split.inputs[chosen], split.labels[chosen])
 
 
-def _limited(train: Split, *, n: int, n_classes: int, name: str) -> Split:
-    least = MIN_PER_CLASS * n_classes
-    if not least <= n <= len(train):
-        expected = f"{least} to {len(train)}, the training examples of '{name}' without validation, expected"
-        raise ConfigError(f"data.n_train: {expected}, {n} given; choose a number in that range")
-    order = order_of_turns(train.labels, rng=generator(0, "training-subset"))
-    return _part(train, np.sort(order[:n]))
+def _limited(split: Split, *, n: int | None, least: int, setting: str, of: str) -> Split:
+    """The first `n` examples in turns of the classes, in the order they lie in; all if None."""
+    if n is None:
+        return split
+    if not least <= n <= len(split):
+        expected = f"{least} to {len(split)}, the {of}, expected"
+        raise ConfigError(f"data.{setting}: {expected}, {n} given; choose a number in that range")
+    # The name of the stream is that of the first of the three settings, whose subsets stay what they were.
+    order = order_of_turns(split.labels, rng=generator(0, "training-subset"))
+    return _part(split, np.sort(order[:n]))
 
 
 def _framed(recordings: Recordings, *, n_steps: int, framing: str) -> Split:

@@ -45,6 +45,8 @@ def load_data(config: Config, reporter: Reporter) -> Dataset:
         n_steps=config.evaluation.time_steps,
         framing=config.data.framing,
         n_train=config.data.n_train,
+        n_validation=config.data.n_validation,
+        n_test=config.data.n_test,
         report=reporter.note,
     )
 

@@ -49,14 +49,16 @@ def _setting(default: object, **limits: Any) -> Any:
 class Data:
     """What the networks see: a data set by name, or the path of an `.npz` file; `root` is the folder it lies in.
 
-    The frames of recorded events last equally long or hold equally many, as `framing` says; `n_train` is the number of
-    training examples, all of them if None.
+    The frames of recorded events last equally long or hold equally many, as `framing` says; `n_train`, `n_validation` and
+    `n_test` are the numbers of examples, all of them if None.
     """
 
     name: str = "digits"
     root: str | None = None
     framing: str = _setting("time", choices=("time", "count"))
     n_train: int | None = _setting(None, least=2)
+    n_validation: int | None = _setting(None, least=1)
+    n_test: int | None = _setting(None, least=1)
 
 
 @dataclass(frozen=True)

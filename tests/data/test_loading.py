@@ -34,6 +34,8 @@ def assembled(
     n_classes: int = 2,
     mean: tuple[float, ...] | None = None,
     n_train: int | None = None,
+    n_validation: int | None = None,
+    n_test: int | None = None,
 ) -> Dataset:
     parts = TrainTest(
         train,
@@ -44,7 +46,14 @@ def assembled(
         std=mean,
         validation=validation,
     )
-    return assemble(parts, name="made", origin="made.file", n_train=n_train)
+    return assemble(
+        parts,
+        name="made",
+        origin="made.file",
+        n_train=n_train,
+        n_validation=n_validation,
+        n_test=n_test,
+    )
 
 
 def test_the_registry_holds_the_data_sets_of_the_package() -> None:
@@ -160,8 +169,26 @@ def test_a_number_of_training_examples_out_of_range_is_refused_in_one_line(n: in
     assert "\n" not in str(raised.value)
 
 
-def test_a_registered_data_set_and_a_file_both_take_a_number_of_training_examples(tmp_path: Path) -> None:
-    assert len(load("digits", n_train=50).train) == 50
+def test_fewer_validation_and_test_examples_are_taken_in_turns_of_the_classes() -> None:
+    labels, tested = [0] * 200 + [1] * 100, split([0] * 30 + [1] * 10, seed=1)
+    whole = assembled(split(labels), test=tested)
+    few = assembled(split(labels), test=tested, n_validation=6, n_test=5)
+    assert len(few.train) == len(whole.train)
+    assert np.bincount(few.validation.labels).tolist() == [3, 3]
+    assert sorted(np.bincount(few.test.labels).tolist()) == [2, 3]
+    for part, all_of_it in ((few.validation, whole.validation), (few.test, whole.test)):
+        assert {row.tobytes() for row in part.inputs} < {row.tobytes() for row in all_of_it.inputs}
+
+
+@pytest.mark.parametrize(("setting", "n", "legal"), [("n_validation", 0, "1 to 30"), ("n_test", 3, "1 to 2")])
+def test_a_number_of_held_out_examples_out_of_range_is_refused(setting: str, n: int, legal: str) -> None:
+    with pytest.raises(ConfigError, match=rf"data\.{setting}: {legal}, .*'made'.* {n} given"):
+        assembled(split([0] * 200 + [1] * 100), **{setting: n})
+
+
+def test_a_registered_data_set_and_a_file_both_take_numbers_of_examples(tmp_path: Path) -> None:
+    few = load("digits", n_train=50, n_validation=20, n_test=30)
+    assert (len(few.train), len(few.validation), len(few.test)) == (50, 20, 30)
     parts = split([0, 1] * 20)
     np.savez(
         tmp_path / "mine.npz",

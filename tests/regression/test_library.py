@@ -51,7 +51,9 @@ GOLDEN = {
     "snasnet_cifar10": Golden("ac0a3aba9b091ecea", 19520356, 5250351104, 2753536, 9),
     "snasnet_cifar100": Golden("ac47d1062058bee93", 20624500, 1564016640, 1180672, 9, CIFAR100),
     "spiking_resnet": Golden("aa499f234ed345b65", 209690, 30588928, 172032, 18),
+    "spiking_resnet_narrow": Golden("a245f9d3913643ce6", 53138, 1939456, 21504, 18),
     "spiking_vgg": Golden("ad38324b690ad4611", 298026, 48070656, 147456, 7),
+    "spiking_vgg_narrow": Golden("a616a40a8e6c01b00", 54330, 2727936, 17920, 7),
 }
 
 
@@ -94,7 +96,9 @@ def test_the_parameters_and_macs_of_the_vgg_agree_with_a_count_by_hand() -> None
 @pytest.mark.parametrize("name", library.names("evonas"))
 def test_the_default_space_contains_what_was_drawn_for_it(name: str) -> None:
     genome, saved_in = library.load(name)
-    options = {"attention": tuple(ATTENTIONS.names())} if name.startswith("asa") else {}
+    options: dict[str, object] = {"attention": tuple(ATTENTIONS.names())} if name.startswith("asa") else {}
+    if name.endswith("_narrow"):
+        options["base_width"] = 8
     space = build_space("evonas", input_spec=saved_in.input, options=options)
     space.check(genome)
 
