@@ -42,7 +42,7 @@ $(STAMP): setup.cfg constraints.txt pyproject.toml
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,bench]'
 	@touch $@
 
-evolve: $(STAMP) ## Evolve; DATASET=digits|cifar10|FILE.npz DATA_DIR= SPACE= POPULATION= GENERATIONS= WORKERS= SEED= RUN=
+evolve: $(STAMP) ## Evolve; DATASET=digits|fashion_mnist|cifar10|FILE.npz DATA_DIR= SPACE= POPULATION= GENERATIONS= WORKERS= SEED= RUN=
 	$(BIN)/evonas evolve$(call flag,--dataset,$(DATASET))$(call flag,--data-dir,$(DATA_DIR))$(call flag,--space,$(SPACE))$(call flag,--population,$(POPULATION))$(call flag,--generations,$(GENERATIONS))$(call flag,--workers,$(WORKERS))$(call flag,--seed,$(SEED))$(call flag,--run-dir,$(RUN))
 
 resume: $(STAMP) ## Go on with RUN=runs/<name>; GENERATIONS= WORKERS=

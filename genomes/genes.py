@@ -13,6 +13,7 @@ from genomes.macro import (
     last_slot,
     off_cycles,
     settled,
+    shortened,
     with_another_slot,
     with_another_stage,
     with_predecessors,
@@ -85,8 +86,10 @@ def _macro_genes(space: EvonasSpace, genome: Genome) -> list[Gene[Genome]]:
 
         def change_slots(n: int, rng: np.random.Generator, s: int = s) -> Genome:
             if n < len(genome.stages[s].slots):
-                return without_slot(genome, last_slot(genome, s))
-            return with_another_slot(genome, s, space.sample_slot(last_slot(genome, s) + 1, rng))
+                changed = without_slot(genome, last_slot(genome, s))
+            else:
+                changed = with_another_slot(genome, s, space.sample_slot(last_slot(genome, s) + 1, rng))
+            return shortened(changed, space.sources)
 
         n_slots = len(stage.slots)
         legal = [n for n in (n_slots - 1, n_slots + 1) if 1 <= n <= space.max_slots]
@@ -107,7 +110,7 @@ def _wiring_genes(space: EvonasSpace, genome: Genome) -> list[Gene[Genome]]:
     """One gene per possible edge between slots: present or not."""
     found = []
     for target, slot in enumerate(genome.slots(), start=1):
-        for source in range(target):
+        for source in space.sources(target):
             read = set(slot.predecessors) ^ {source}
 
             def change_edge(

@@ -74,6 +74,19 @@ def settled(genome: Genome) -> Genome:
     return _rebuilt(genome, slots)
 
 
+def shortened(genome: Genome, sources: Callable[[int], range]) -> Genome:
+    """The genome with every edge that reaches farther back than it may moved to the farthest slot in reach.
+
+    `sources` gives the slots that a slot of that number can read.
+    """
+    slots = []
+    for number, slot in enumerate(genome.slots(), start=1):
+        read = {max(k, sources(number).start) for k in slot.predecessors}
+        merge = slot.merge if len(read) > 1 else None
+        slots.append(replace(slot, predecessors=tuple(sorted(read)), merge=merge))
+    return _rebuilt(genome, slots)
+
+
 def with_another_slot(genome: Genome, stage: int, slot: Slot) -> Genome:
     """The genome with `slot` put at the end of a stage, between the slot before it and the one that follows."""
     new = last_slot(genome, stage) + 1

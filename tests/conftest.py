@@ -17,6 +17,12 @@ from hypothesis import settings
 REPOSITORY = Path(__file__).resolve().parents[1]
 UNPACK = REPOSITORY.parent / "shared" / "data" / "unpack.py"
 ORACLES = REPOSITORY.parent / "shared" / "oracles"
+FASHION_MNIST_ROOTS = (
+    REPOSITORY.parent / "shared" / "data",
+    REPOSITORY / "data",
+    Path("/usr/share/datasets"),
+)
+"""The last is where Debian's package dataset-fashion-mnist puts it."""
 SPIKENAS_BENCH = REPOSITORY.parent / "shared" / "data" / "spikenas-bench" / "cifar10_dev.csv"
 
 # Set before anything imports torch or NumPy's BLAS, and inherited by the processes that tests start.
@@ -49,6 +55,20 @@ def event_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data root that holds 1,100 genuine N-MNIST recordings and the DVS128 objects, as `cifar10_root` does."""
     _need(_why_not("event recordings"))
     yield from _unpacked("nmnist", "dvs128", factory=tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist_root() -> Path:
+    """A data root that holds all of the genuine Fashion-MNIST, plain or gzipped; the test is skipped without one.
+
+    It does not fail with EVONAS_REQUIRE_REAL_DATA=1, which speaks of the shared data: those need not hold this set.
+    """
+    for root in FASHION_MNIST_ROOTS:
+        files = (root / "fashion-mnist").glob("*-idx[13]-ubyte*")
+        if len({path.name.removesuffix(".gz") for path in files}) == 4:
+            return root
+    where = ", ".join(str(root / "fashion-mnist") for root in FASHION_MNIST_ROOTS)
+    pytest.skip(f"real Fashion-MNIST needed: its four files are in none of {where}")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Published archives: fetched once, checked, and unpacked so that no partial file is taken for a whole one."""
+"""What is published as archives or single files: fetched once, checked, and no partial file taken for a whole one."""
 
 from __future__ import annotations
 
@@ -36,8 +36,21 @@ class Archive:
     """File name in the folder to md5."""
 
 
+@dataclass(frozen=True)
+class SingleFiles:
+    """Data files that are published one by one and kept as they come."""
+
+    url: str
+    """That of a file without its name."""
+    folder: str
+    files: Mapping[str, str]
+    """File name to md5."""
+    elsewhere: str
+    """Where else they are to be had: what to do, for a person whose download failed."""
+
+
 class _Unusable(Exception):
-    """The transfer ended without the archive that was asked for."""
+    """The transfer ended without what was asked for."""
 
 
 _FAILURES = (
@@ -52,34 +65,36 @@ _FAILURES = (
 """What no network, a malformed address, a full disk or a damaged archive raise."""
 
 
-def fetch(archive: Archive, *, root: Path, report: Report) -> None:
-    """Put the files of `archive` that are not there yet into ``root/folder``, each one whole or not at all.
+def fetch(source: Archive | SingleFiles, *, root: Path, report: Report) -> None:
+    """Put the files of `source` that are not there yet into ``root/folder``, each one whole or not at all.
 
     Files that are there are left alone, whatever they hold.
 
     Raises:
         DataMissingError: it cannot be had; one line with the reason, the folder and the files expected.
     """
-    folder = root / archive.folder
+    folder = root / source.folder
     try:
         root.mkdir(parents=True, exist_ok=True)
         # Beside the final place, because a file can be renamed in one step only within one file system.
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=root) as staging:
-            packed = Path(staging) / "archive"
-            _transfer(archive, to=packed, report=report)
-            _unpack(packed, archive=archive, to=Path(staging))
+            _stage(source, to=Path(staging), report=report)
             folder.mkdir(exist_ok=True)
-            for name in archive.files:
+            for name in source.files:
                 if not (folder / name).exists():
                     (Path(staging) / name).rename(folder / name)
     except _FAILURES as error:
         reason = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(source, Archive):
+            remedy = f"download and unpack it in {root}"
+        else:
+            remedy = f"download them to {folder}, {source.elsewhere}"
         raise DataMissingError(
-            f"{folder} lacks files of {archive.url}, which could not be downloaded ({reason}); "
-            f"download and unpack it in {root}, or name another folder as data.root; "
-            f"files expected in {folder}: {', '.join(sorted(archive.files))}"
+            f"{folder} lacks files of {source.url}, which could not be downloaded ({reason}); "
+            f"{remedy}, or name another folder as data.root; "
+            f"files expected in {folder}: {', '.join(sorted(source.files))}"
         ) from None
-    report(f"{folder}: {len(archive.files)} files, md5 as published")
+    report(f"{folder}: {len(source.files)} files, md5 as published")
 
 
 def md5_of(path: Path) -> str:
@@ -88,16 +103,27 @@ def md5_of(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _transfer(archive: Archive, *, to: Path, report: Report) -> None:
-    md5 = hashlib.md5(usedforsecurity=False)
+def _stage(source: Archive | SingleFiles, *, to: Path, report: Report) -> None:
+    """Put all files of `source` into `to`, checked."""
+    if isinstance(source, Archive):
+        packed = to / "archive"
+        _transfer(source.url, md5=source.md5, to=packed, report=report)
+        _unpack(packed, archive=source, to=to)
+    else:
+        for name, md5 in source.files.items():
+            _transfer(source.url + name, md5=md5, to=to / name, report=report)
+
+
+def _transfer(url: str, *, md5: str, to: Path, report: Report) -> None:
+    digest = hashlib.md5(usedforsecurity=False)
     received, started = 0, time.monotonic()
     last_report = started
-    with _open(archive.url) as response, to.open("wb") as file:
+    with _open(url) as response, to.open("wb") as file:
         expected = _content_length(response.headers.get("Content-Length"))
-        report(f"downloading {archive.url}{_of(expected)}")
+        report(f"downloading {url}{_of(expected)}")
         while block := response.read(_BLOCK):
             file.write(block)
-            md5.update(block)
+            digest.update(block)
             received += len(block)
             now = time.monotonic()
             if now - last_report >= REPORT_S:
@@ -105,8 +131,8 @@ def _transfer(archive: Archive, *, to: Path, report: Report) -> None:
                 report(_progress(received, expected=expected, seconds=now - started))
     if expected is not None and received != expected:
         raise _Unusable(f"the connection ended after {received} of {expected} bytes")
-    if md5.hexdigest() != archive.md5:
-        raise _Unusable(f"{received} bytes came with md5 {md5.hexdigest()}, where {archive.md5} is expected")
+    if digest.hexdigest() != md5:
+        raise _Unusable(f"{received} bytes came with md5 {digest.hexdigest()}, where {md5} is expected")
     report(_progress(received, expected=expected, seconds=time.monotonic() - started))
 
 

@@ -95,7 +95,7 @@ def train_elite(run: Run, architecture_id: str, config: Config, dataset: Dataset
     provenance = f"{run.folder.path.name}, seed {config.evolution.seed}, data {config.data.name}"
     text = genome_text(genome, space=space, provenance=provenance)
     atomic_write(folder / "genome.json", text.encode())
-    network = SpikingNetwork(architecture, seed=config.evolution.seed)
+    network = SpikingNetwork(architecture, seed=config.evolution.seed, surrogate=config.training.surrogate)
     reporter.training(architecture_id=architecture_id, n_epochs=config.training.epochs)
     result = train_as_configured(
         network,

@@ -1,4 +1,5 @@
-"""Training-free estimates of trained accuracy, one file each; a file registers its proxies in `PROXIES`."""
+"""Estimates of trained accuracy, one file each, training-free but for the baseline `one_epoch`; a file registers its
+proxies in `PROXIES`."""
 
 from evonas.proxies.candidate import MARGIN, Bounds, Candidate, Measured, Proxy, Stimulation
 from evonas.proxies.registry import PROXIES

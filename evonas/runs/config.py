@@ -49,8 +49,8 @@ def _setting(default: object, **limits: Any) -> Any:
 class Data:
     """What the networks see: a data set by name, or the path of an `.npz` file; `root` is the folder it lies in.
 
-    The frames of recorded events last equally long or hold equally many, as `framing` says; `n_train`, `n_validation` and
-    `n_test` are the numbers of examples, all of them if None.
+    The frames of recorded events last equally long or hold equally many, as `framing` says; `n_train`, `n_validation`
+    and `n_test` are the numbers of examples, all of them if None.
     """
 
     name: str = "digits"
@@ -123,16 +123,20 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Training:
-    """How elites are trained: `elites` of them at the end of a run; `amp` is mixed precision, on
-    CUDA and on processors that compute in bfloat16; `threads` are those of torch, all cores if None."""
+    """How elites are trained: `elites` of them at the end of a run, the first of them the `choice`: the knee of the
+    front, or the one best in the first objective; `surrogate` is the gradient that stands in for a
+    spike's; `amp` is mixed precision, on CUDA and on processors that compute in bfloat16; `threads` are those of torch,
+    all cores if None."""
 
     elites: int = _setting(1, least=0)
+    choice: str = _setting("knee", choices=("knee", "best"))
     epochs: int = _setting(30, least=1)
     batch: int = _setting(128, least=2)
     optimizer: str = _setting("adamw", choices=("adamw", "sgd"))
     learning_rate: float = _setting(2e-3, above=0)
     weight_decay: float = _setting(0.01, least=0)
     label_smoothing: float = _setting(0.1, least=0, below=1)
+    surrogate: str = _setting("arctan", choices=("arctan", "rectangle", "sigmoid", "triangle"))
     device: str = _setting("cpu", choices=("cpu", "cuda"))
     amp: bool = True
     threads: int | None = _setting(None, least=1)

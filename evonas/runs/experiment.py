@@ -2,25 +2,32 @@
 
 The file has a question, the figures that a paper reports, settings that all runs share, variants that differ in some of
 them, and sizes; each size makes one run of each variant and seed. Later settings win: the preset of the data set,
-`[settings]`, `[sizes.SIZE.settings]`, `[variants.NAME]`, the command line.
+`[settings]`, `[sizes.SIZE.settings]`, `[variants.NAME]`, the command line. A variant ``of`` another experiment is that
+experiment's, its runs are those of its folder; one with a table ``ranking`` searches nothing, but ranks proxies against
+a table of trained networks. What is measured beside, and which networks are compared in what, stands
+in `measures` and `[[comparisons]]`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from evonas.errors import ConfigError, RunError
+from evonas.runs import comparison
+from evonas.runs.comparison import Comparison
 from evonas.runs.config import Config, assignment, flat, layered, read_toml
 from evonas.runs.settings import shown
 from genomes.registry import nearest
 
 SCHEMA = 1
 RECORD = "experiment.json"
+RANKED = "ranking.json"
+"""How the report of a ranking ends, beside the folder of its scores."""
 ONLY_VARIANT = "main"
 """The variant of an experiment that names none."""
 
@@ -39,17 +46,40 @@ FOLDERS = (Path("experiments"), Path(__file__).resolve().parents[2] / "experimen
 """Where experiments are looked up by name: from the present folder, and in the checkout that this file is in."""
 
 
+FROM_VARIANT = "@"
+"""What stands before the name of a variant in `evolution.initial`: the first network it found with the same seed."""
+
+FOUND = "found"
+"""The folder of an experiment that keeps the genomes which one variant takes over from another."""
+
+
 @dataclass(frozen=True)
 class Member:
-    """One run of an experiment."""
+    """One run of an experiment; `of` names the experiment that it belongs to, where that is another one."""
 
     variant: str
     seed: int
+    of: str = ""
 
     @property
     def name(self) -> str:
         """The name of its folder."""
         return f"{self.variant}-seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Proxies against a table of trained networks, as `evonas rank` has it.
+
+    `table` is relative to the file of the experiment, or to the folder of the data sets.
+    """
+
+    table: str
+    proxies: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    distinct: str = "architecture_id"
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +97,17 @@ class Experiment:
     reported: Mapping[str, Mapping[str, str]]
     members: tuple[Member, ...]
     published: Mapping[str, str] = field(default_factory=dict)
+    cost: str = ""
+    """What a size costs that was not run, in words."""
+    measures: tuple[str, ...] = ()
+    """What is measured of every trained network beside; names of `evonas.measurements`."""
+    comparisons: tuple[Comparison, ...] = ()
+    """The first gives the verdict on the claim."""
+
+    def folder(self, member: Member, *, path: Path) -> Path:
+        """The folder of a run of this experiment, whose own folder is `path`."""
+        home = path.absolute().parent / f"{member.of}-{self.size}" if member.of else path
+        return home / member.name
 
     def to_json(self) -> bytes:
         """As `from_json` reads it."""
@@ -79,6 +120,12 @@ class Plan:
 
     experiment: Experiment
     configs: Mapping[Member, Config]
+    lenders: Mapping[str, Experiment] = field(default_factory=dict)
+    """The experiments whose variants this one shares, by name."""
+    rankings: Mapping[Member, Ranking] = field(default_factory=dict)
+    """The runs that rank instead of searching."""
+    file: Path = Path()
+    """The file that all this stands in."""
 
 
 def find(name: str) -> Path:
@@ -104,49 +151,48 @@ def plan(path: Path, *, size: str, flags: Mapping[str, object], assignments: Seq
     Raises:
         ConfigError: the file cannot be read or has no such size, or something in it is unknown or not legal.
     """
-    content = read_toml(path)
-    if "sizes" not in content:
-        raise ConfigError(
-            f"{path} is no experiment: it has no [sizes]; 'evonas evolve {path}' makes a run of settings"
-        )
-    top = _table(
-        content, where=str(path), known=("question", "source", "reported", "settings", "variants", "sizes")
-    )
-    sizes = _table(top["sizes"], where=f"{path} [sizes]")
-    if size not in sizes:
-        raise ConfigError(f"{path} has no size '{size}'; {nearest(size, list(sizes))}")
-    where = f"{path} [sizes.{size}]"
-    chosen = _table(sizes[size], where=where, known=("seeds", "variants", "settings"))
-    variants = _variants(top.get("variants", {ONLY_VARIANT: {}}), where=f"{path} [variants")
+    file = _read(path, size=size)
+    given = {name: value for name, value in flags.items() if value is not None}
+    assigned = _without_seed(dict(assignment(text) for text in assignments), where="--set")
+    top, chosen, variants, where = file.top, file.chosen, file.variants, file.where
     members = tuple(
-        Member(variant, seed)
+        Member(variant, seed, of=variants[variant].of)
         for variant in _chosen(chosen.get("variants", list(variants)), variants, where=where)
         for seed in _seeds(chosen.get("seeds"), where=where)
     )
-    figures = _figures(top.get("reported", {}), where=f"{path} [reported]")
-    of_the_only = {} if "variants" in top else figures
+    lenders = {
+        name: _read(_beside(path, name), size=size) for name in dict.fromkeys(m.of for m in members if m.of)
+    }
+    configs = {
+        member: (lenders[member.of] if member.of else file).config(member, flags=given, assigned=assigned)
+        for member in members
+    }
+    _check_sources(configs, where=str(path))
+    comparisons = _comparisons(top.get("comparisons", []), where=str(path))
+    _check_arms(comparisons, [*variants, *_initial_names(configs.values())], where=str(path))
+    left_out = set(variants) - {member.variant for member in members}
     experiment = Experiment(
         name=path.stem,
         size=size,
         question=_text(top, "question", where=path),
         source=_text(top, "source", where=path),
-        reported={member.variant: {**of_the_only, **variants[member.variant].reported} for member in members},
+        reported={member.variant: file.reported(member.variant) for member in members},
         members=members,
-        published=figures if "variants" in top else {},
+        published=file.figures if "variants" in top else {},
+        cost=_text(chosen, "cost", where=path) if "cost" in chosen else "",
+        measures=_names(top.get("measures", []), where=f"{path}: measures"),
+        comparisons=tuple(c for c in comparisons if left_out.isdisjoint(map(_variant_of, c.arms))),
     )
-    shared = [
-        _settings(top.get("settings", {}), where=f"{path} [settings]"),
-        _settings(chosen.get("settings", {}), where=f"{where} settings"),
-    ]
-    given = {name: value for name, value in flags.items() if value is not None}
-    assigned = _without_seed(dict(assignment(text) for text in assignments), where="--set")
-    configs = {
-        member: layered(
-            [*shared, variants[member.variant].settings, given, assigned, {"evolution.seed": member.seed}]
-        )
-        for member in members
+    borrowed = {
+        name: plan(_beside(path, name), size=size, flags=flags, assignments=assignments).experiment
+        for name in lenders
     }
-    return Plan(experiment, configs)
+    rankings = {
+        member: replace(ranking, limit=chosen.get("limit"))
+        for member in members
+        if (ranking := variants[member.variant].ranking) is not None
+    }
+    return Plan(experiment, configs, borrowed, rankings, path)
 
 
 def from_json(path: Path) -> Experiment:
@@ -160,7 +206,9 @@ def from_json(path: Path) -> Experiment:
         if content.pop("schema") != SCHEMA:
             raise RunError(f"{path} has another schema than {SCHEMA}, which is the one this version reads")
         members = tuple(Member(**member) for member in content.pop("members"))
-        return Experiment(members=members, **content)
+        comparisons = tuple(comparison.from_dict(values) for values in content.pop("comparisons", ()))
+        measures = tuple(content.pop("measures", ()))
+        return Experiment(members=members, comparisons=comparisons, measures=measures, **content)
     except OSError:
         raise RunError(
             f"nothing to read in {path.parent}: it has no {path.name}, so no experiment was started in it"
@@ -177,6 +225,90 @@ def from_json(path: Path) -> Experiment:
 class _Variant:
     settings: Mapping[str, object]
     reported: Mapping[str, str]
+    of: str = ""
+    ranking: Ranking | None = None
+
+
+@dataclass(frozen=True)
+class _File:
+    """The file of an experiment as far as one of its sizes is concerned."""
+
+    top: Mapping[str, Any]
+    chosen: Mapping[str, Any]
+    variants: Mapping[str, _Variant]
+    where: str
+    source: str
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """The figures of one model that are in the paper."""
+        return _figures(self.top.get("reported", {}), where=f"{self.source} [reported]")
+
+    def reported(self, variant: str) -> dict[str, str]:
+        """The figures of the paper on a variant."""
+        return {**({} if "variants" in self.top else self.figures), **self.variants[variant].reported}
+
+    def config(
+        self, member: Member, *, flags: Mapping[str, object], assigned: Mapping[str, object]
+    ) -> Config:
+        """The settings of one run."""
+        if member.variant not in self.variants or self.variants[member.variant].of:
+            own = [name for name, variant in self.variants.items() if not variant.of]
+            raise ConfigError(
+                f"{self.source} has no variant '{member.variant}' of its own; {nearest(member.variant, own)}"
+            )
+        shared = [
+            _settings(self.top.get("settings", {}), where=f"{self.source} [settings]"),
+            _settings(self.chosen.get("settings", {}), where=f"{self.where} settings"),
+        ]
+        seed = {"evolution.seed": member.seed}
+        return layered([*shared, self.variants[member.variant].settings, flags, assigned, seed])
+
+
+def _read(path: Path, *, size: str) -> _File:
+    content = read_toml(path)
+    if "sizes" not in content:
+        raise ConfigError(
+            f"{path} is no experiment: it has no [sizes]; 'evonas evolve {path}' makes a run of settings"
+        )
+    known = ("question", "source", "reported", "measures", "comparisons", "settings", "variants", "sizes")
+    top = _table(content, where=str(path), known=known)
+    sizes = _table(top["sizes"], where=f"{path} [sizes]")
+    if size not in sizes:
+        raise ConfigError(f"{path} has no size '{size}'; {nearest(size, list(sizes))}")
+    where = f"{path} [sizes.{size}]"
+    chosen = _table(sizes[size], where=where, known=("seeds", "variants", "cost", "limit", "settings"))
+    limit = chosen.get("limit")
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise ConfigError(f"{where}: limit must be a whole number, at least 1; got {shown(limit)}")
+    variants = _variants(top.get("variants", {ONLY_VARIANT: {}}), where=f"{path} [variants")
+    return _File(top, chosen, variants, where=where, source=str(path))
+
+
+def _beside(path: Path, name: str) -> Path:
+    """The file of the experiment `name`: in the folder of the one at `path`, else wherever it is found."""
+    sibling = path.with_name(f"{name}.toml")
+    return sibling if sibling.is_file() else find(name)
+
+
+def _check_sources(configs: Mapping[Member, Config], *, where: str) -> None:
+    """Refuse initial genomes of a variant that has not been run by then."""
+    before: list[tuple[str, int]] = []
+    for member, config in configs.items():
+        for text in taken_over(config):
+            variant = text.removeprefix(FROM_VARIANT)
+            if (variant, member.seed) not in before:
+                names = list(dict.fromkeys(name for name, seed in before if seed == member.seed))
+                raise ConfigError(
+                    f"{where} [variants.{member.variant}]: evolution.initial: '{text}' is none of the variants above;"
+                    f" {nearest(variant, names)}"
+                )
+        before.append((member.variant, member.seed))
+
+
+def taken_over(config: Config) -> list[str]:
+    """The initial genomes that are those of another variant."""
+    return [text for text in config.evolution.initial if text.startswith(FROM_VARIANT)]
 
 
 def _variants(content: object, *, where: str) -> dict[str, _Variant]:
@@ -188,13 +320,65 @@ def _variants(content: object, *, where: str) -> dict[str, _Variant]:
             )
         place = f"{where}.{name}]"
         sections = _table(table, where=place)
+        of = _text(sections, "of", where=place) if "of" in sections else ""
+        if of and len(sections) > 1:
+            raise ConfigError(f"{place}: a variant of '{of}' is set there; leave everything but 'of' out")
         figures = _figures(sections.pop("reported", {}), where=f"{place} reported")
-        variants[name] = _Variant(_settings(sections, where=place), figures)
+        ranking = (
+            _ranking(sections.pop("ranking"), where=f"{place} ranking") if "ranking" in sections else None
+        )
+        settings = {} if of else _settings(sections, where=place)
+        variants[name] = _Variant(settings, figures, of, ranking)
     if not variants:
         raise ConfigError(
             f"{where}]: at least one variant expected; leave the table out where nothing differs"
         )
     return variants
+
+
+def _comparisons(content: object, *, where: str) -> tuple[Comparison, ...]:
+    if not isinstance(content, list):
+        raise ConfigError(f"{where}: comparisons must be tables [[comparisons]]; got {shown(content)}")
+    return tuple(
+        comparison.from_table(table, where=f"{where} [[comparisons]] {i}")
+        for i, table in enumerate(content, start=1)
+    )
+
+
+def _check_arms(comparisons: Sequence[Comparison], known: Sequence[str], *, where: str) -> None:
+    """Refuse a comparison of what is neither a variant nor a network that is named."""
+    for arm in (arm for asked in comparisons for arm in asked.arms):
+        if _variant_of(arm) not in known:
+            raise ConfigError(f"{where}: comparisons: unknown '{arm}'; {nearest(arm, list(known))}")
+
+
+def _variant_of(arm: str) -> str:
+    """The part of the name of a network that may be a variant."""
+    return arm.split("/")[0]
+
+
+def _initial_names(configs: Iterable[Config]) -> list[str]:
+    """What the initial genomes are called in tables."""
+    return [Path(text).stem for config in configs for text in config.evolution.initial]
+
+
+def _names(content: object, *, where: str) -> tuple[str, ...]:
+    if not isinstance(content, list) or not all(isinstance(name, str) and name for name in content):
+        raise ConfigError(f"{where} must be a list of names; got {shown(content)}")
+    return tuple(content)
+
+
+def _ranking(content: object, *, where: str) -> Ranking:
+    known = [field.name for field in fields(Ranking) if field.name != "limit"]
+    values = _table(content, where=where, known=known)
+    texts = {name: _text(values, name, where=where) for name in ("table", "distinct") if name in values}
+    if "table" not in texts:
+        raise ConfigError(f"{where}: the table to rank against is missing; name it as table")
+    lists = {
+        name: _names(values.get(name, []), where=f"{where}: {name}")
+        for name in ("proxies", "columns", "only")
+    }
+    return Ranking(**texts, **lists)  # type: ignore[arg-type]  # keys are checked above
 
 
 def _settings(content: object, *, where: str) -> dict[str, object]:
@@ -233,7 +417,7 @@ def _seeds(seeds: object, *, where: str) -> Sequence[int]:
     return seeds
 
 
-def _text(top: Mapping[str, Any], key: str, *, where: Path) -> str:
+def _text(top: Mapping[str, Any], key: str, *, where: Path | str) -> str:
     text = top.get(key)
     if not isinstance(text, str) or not text:
         raise ConfigError(f"{where}: '{key}' must be a text; got {shown(text)}")

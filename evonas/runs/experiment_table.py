@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
@@ -13,19 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evonas.errors import RunError
+from evonas.errors import ConfigError, RunError
 from evonas.runs import experiment as experiments
+from evonas.runs.comparison import Comparison, Effect, judged, paired
 from evonas.runs.experiment import REPORTABLE, Experiment, Member
 from evonas.runs.folder import RunFolder
 from evonas.runs.log import Row
 from evonas.runs.results import Run, load_run
 from evonas.runs.table import MARK, amount
+from genomes.registry import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NOT_KNOWN = "not known"
+MEASUREMENTS = "measurements"
+"""The folder of a run that keeps what was measured of its networks."""
 MEASURED = ("parameters", "memory_mb", "energy_nj", "firing_rate", "search_seconds", "evaluations")
+TRAINED = ("test_accuracy", "train_seconds", *MEASURED)
+"""What every network of an experiment has a number for, or NaN."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class ExperimentResult:
             RunError: a run whose record or log is damaged.
         """
         for member in self.experiment.members:
-            path = self.path / member.name
+            path = self.experiment.folder(member, path=self.path)
             if RunFolder(path).record.is_file():
                 yield member, load_run(path)
 
@@ -97,6 +103,90 @@ class ExperimentResult:
         return pd.DataFrame(
             {name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in columns.items()}
         )
+
+    def observations(self) -> pd.DataFrame:
+        """One row per variant, network and seed whose search and training are over: what `table` averages.
+
+        Columns: variant, network, seed, architecture_id, test_accuracy, train_seconds (wall time of the training), then
+        the numbers of `table` and whatever was measured of the trained network beside. A ranking has a row for each
+        score, as its network, with n_networks, tau, tau_low and tau_high (over all), the same of the better half and at
+        equal chain length (tau_better_half ..., tau_equal_chain_length ...).
+        """
+        import pandas as pd
+
+        rows = [
+            {
+                "variant": member.variant,
+                "network": network,
+                "seed": member.seed,
+                "architecture_id": found["architecture_id"],
+                **{name: float(found[name]) for name in TRAINED},
+                **found["scores"],
+            }
+            for member, run in self.runs()
+            for network, found in _networks(run)
+        ]
+        rows += [
+            {"variant": member.variant, "network": score, "seed": member.seed, "architecture_id": "", **found}
+            for member in self.experiment.members
+            for score, found in _ranked(self.path / f"{member.name}-{experiments.RANKED}").items()
+        ]
+        first = ("variant", "network", "seed", "architecture_id", *TRAINED)
+        return pd.DataFrame(rows, columns=[*dict.fromkeys([*first, *(name for row in rows for name in row)])])
+
+    def effects(self) -> list[tuple[Comparison, Effect]]:
+        """Every comparison of the experiment with its effect, over the seeds that both sides have.
+
+        Raises:
+            ConfigError: a comparison names a network or a measure that is not there.
+        """
+        found = self.observations()
+        return [(asked, _effect(asked, found)) for asked in self.experiment.comparisons]
+
+    def effect_cells(self) -> list[list[str]]:
+        """The comparisons as a person reads them, the header first."""
+        rows = [
+            [
+                asked.title,
+                *(
+                    _signed(value, percent=asked.relative)
+                    for value in (effect.value, effect.low, effect.high)
+                ),
+                str(effect.n),
+                asked.claim,
+                effect.verdict,
+            ]
+            for asked, effect in self.effects()
+        ]
+        return [["comparison", "difference", "from", "to", "n", "expected", "verdict"], *rows]
+
+    def verdict(self) -> str:
+        """The verdict on the claim, that of the first comparison; '' where nothing is claimed."""
+        return self.effects()[0][1].verdict if self.experiment.comparisons else ""
+
+    def ranking_cells(self) -> list[list[str]]:
+        """The rank correlations of all rankings as a person reads them, the header first; that alone without any."""
+        found = self.observations()
+        subsets = {"": "tau, all", "_better_half": "better half", "_equal_chain_length": "equal chain length"}
+        rows = [
+            [
+                f"{row['variant']}/{row['network']}",
+                f"{row['n_networks']:.0f}",
+                *(
+                    _interval(row[f"tau{key}"], row[f"tau{key}_low"], row[f"tau{key}_high"])
+                    for key in subsets
+                ),
+            ]
+            for row in found.to_dict("records")
+            if "tau" in found and not math.isnan(row["tau"])
+        ]
+        return [["score", "networks", *subsets.values()], *rows]
+
+    def core_minutes(self) -> float:
+        """Minutes of evaluations and trainings, summed over all that counts here."""
+        found = self.observations()
+        searches = found.groupby(["variant", "seed"])["search_seconds"].first().sum() if len(found) else 0.0
+        return float((searches + found["train_seconds"].sum()) / 60)
 
     def cells(self) -> list[list[str]]:
         """The table as a person reads it, without ids, its header first; the chosen network carries a star.
@@ -150,6 +240,97 @@ def load_experiment(path: str | Path) -> ExperimentResult:
     return ExperimentResult(folder, experiments.from_json(folder / experiments.RECORD))
 
 
+def measured_file(run: Run, architecture_id: str, *, measure: str) -> Path:
+    """Where it is kept what `measure` found of a network."""
+    return run.folder.path / MEASUREMENTS / f"{measure}-{architecture_id}.json"
+
+
+def measured(run: Run, architecture_id: str) -> dict[str, float]:
+    """Everything that was measured of a network beside, by column.
+
+    Raises:
+        RunError: a file that is damaged.
+    """
+    found: dict[str, float] = {}
+    for path in sorted((run.folder.path / MEASUREMENTS).glob(f"*-{architecture_id}.json")):
+        try:
+            values: dict[str, float | None] = json.loads(path.read_bytes())
+            found |= {name: math.nan if value is None else float(value) for name, value in values.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            raise RunError(f"{path} is damaged; delete it to have it measured anew") from None
+    return found
+
+
+def _ranked(path: Path) -> dict[str, dict[str, float]]:
+    """The rank correlations in the report of a ranking, by score; none where it is not over."""
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_bytes())
+        facts = content["facts"]
+        seconds = (facts["core_seconds_per_network"] or 0.0) * facts["n_architectures"]
+        found: dict[str, dict[str, float]] = {}
+        for row in content["correlations"]:
+            subset = "" if row["subset"] == "all" else f"_{row['subset'].replace(' ', '_')}"
+            start = {"search_seconds": seconds, "n_networks": float(row["n"])}
+            of = found.setdefault(row["score"], start)
+            for end in ("", "_low", "_high"):
+                value = row[f"tau{end}"]
+                of[f"tau{subset}{end}"] = math.nan if value is None else float(value)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise RunError(f"{path} is damaged; delete it to have it ranked anew") from None
+    return found
+
+
+def _effect(asked: Comparison, found: pd.DataFrame) -> Effect:
+    """What the observations say of one comparison."""
+    if not len(found):
+        return paired(asked, [], [])
+    if asked.measure not in found:
+        numbers = [str(name) for name in found.columns[4:]]
+        raise ConfigError(
+            f"comparisons: unknown measure '{asked.measure}'; {nearest(asked.measure, numbers)}"
+        )
+    if {f"{asked.measure}_low", f"{asked.measure}_high"} <= {*found} and not asked.against:
+        # Measured once, with an interval of its own.
+        ends = (
+            _by_seed(replace(asked, measure=asked.measure + end), asked.of, found)
+            for end in ("", "_low", "_high")
+        )
+        value, low, high = (fmean(end.values()) if end else math.nan for end in ends)
+        n_networks = _by_seed(replace(asked, measure="n_networks"), asked.of, found).values()
+        return judged(asked, value=value, low=low, high=high, n=int(min(n_networks, default=0)))
+    sides = [_by_seed(asked, arms, found) for arms in (asked.of, asked.against) if arms]
+    seeds = sorted(set(sides[0]).intersection(*sides))
+    of, *against = [[side[seed] for seed in seeds] for side in sides]
+    return paired(asked, of, against[0] if against else [0.0] * len(of))
+
+
+def _by_seed(asked: Comparison, arms: Sequence[str], found: pd.DataFrame) -> dict[int, float]:
+    """The mean of the measure over `arms`, by seed; seeds that lack one of them are left out."""
+    each = []
+    for arm in arms:
+        full = found["variant"] + "/" + found["network"]
+        rows = found[(full == arm) | (found["variant"] == arm) | (found["network"] == arm)]
+        names = sorted(set(full[rows.index]))
+        if len(names) != 1:
+            hint = nearest(arm, sorted(set(full))) if not names else f"it can be {' or '.join(names)}"
+            raise ConfigError(f"comparisons: '{arm}' is not the name of one network; {hint}")
+        each.append(dict(zip(rows["seed"], rows[asked.measure], strict=True)))
+    seeds = set(each[0]).intersection(*each)
+    return {int(seed): fmean(float(values[seed]) for values in each) for seed in seeds}
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _signed(value: float, *, percent: bool) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{100 * value:+.3g} %" if percent else f"{value:+.4g}"
+
+
 def _networks(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
     """The networks of a run that is over, by what they are called, with everything that was measured of them.
 
@@ -176,7 +357,7 @@ def _networks(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
                     "data": run.record.config.data.name,
                     "parameters": architecture.n_parameters,
                     "memory_mb": memory_mb(architecture),
-                    "scores": _scored(run, architecture_id).objectives,
+                    "scores": {**_scored(run, architecture_id).objectives, **measured(run, architecture_id)},
                     **search,
                     **trained,
                 },
@@ -193,6 +374,7 @@ def _trained(run: Run, architecture_id: str) -> dict[str, Any] | None:
         cost = json.loads((folder / "inference.json").read_bytes())
         return {
             "test_accuracy": float(result["test_accuracy"]),
+            "train_seconds": float(result["seconds"]),
             "energy_nj": float(cost["energy_nj"]),
             "firing_rate": float(cost["firing_rate"]),
             "device": str(cost.get("device", run.record.config.training.device)),
@@ -208,7 +390,7 @@ def _untrained(run: Run, architecture_id: str) -> dict[str, Any]:
     row = _scored(run, architecture_id)
     measured = {**row.diagnostics, **row.objectives}
     numbers = {name: measured.get(name, math.nan) for name in ("energy_nj", "firing_rate")}
-    return {"test_accuracy": math.nan, **numbers, "device": "cpu"}
+    return {"test_accuracy": math.nan, "train_seconds": math.nan, **numbers, "device": "cpu"}
 
 
 def _scored(run: Run, architecture_id: str) -> Row:

@@ -204,7 +204,13 @@ class PlainReporter:
         if asked.published:
             figures = (f"{name.replace('_', ' ')} {figure}" for name, figure in asked.published.items())
             self.line(f"reported: {', '.join(figures)}")
-        self.table(result.cells(), title=f"{asked.name}, size {asked.size}")
+        title = f"{asked.name}, size {asked.size}"
+        for cells in (result.ranking_cells(), result.cells()):
+            if len(cells) > 1:
+                self.table(cells, title=title)
+        if asked.comparisons:
+            self.table(result.effect_cells(), title="differences by seed, with 95 % intervals")
+            self.line(f"verdict: {result.verdict()}")
         self.line(result.extent())
         self.line(f"table: {result.csv}")
 

@@ -74,17 +74,17 @@ class Run:
     def candidates(self) -> dict[str, str]:
         """The architectures that are worth training, best first, by what they are called in this run.
 
-        Where initial genomes are compared: they in their order, by name. Else "knee", and the rest of the front in
-        order of rank as "elite 2" and so on.
+        Where initial genomes are compared: they in their order, by name. Else "knee" or "best", as `training.choice`
+        says, and the rest of the front in order of rank as "elite 2" and so on.
         """
         if self.compares_initial:
             return dict(zip(self.record.initial, (row.architecture_id for row in self.rows), strict=False))
         if not self.front:
             return {}
-        ranked = dict.fromkeys(
-            [self.knee.architecture_id, *(member.architecture_id for member in self.front)]
-        )
-        return {f"elite {i}" if i > 1 else "knee": found for i, found in enumerate(ranked, start=1)}
+        choice = self.record.config.training.choice
+        first = self.knee if choice == "knee" else self.front[0]
+        ranked = dict.fromkeys([first.architecture_id, *(member.architecture_id for member in self.front)])
+        return {f"elite {i}" if i > 1 else choice: found for i, found in enumerate(ranked, start=1)}
 
     @property
     def elites(self) -> dict[str, str]:

@@ -16,10 +16,11 @@ from torch.nn.functional import cross_entropy
 
 from evonas.data.dataset import Dataset
 from evonas.errors import ConfigError, EvonasError, RunError
-from evonas.rng import generator
+from evonas.snn.neurons import SpikingNeuron
 from evonas.training.batches import Batches
 from evonas.training.checkpoint import read_tensors, write_file, write_tensors
 from evonas.training.device import open_device, open_precision
+from evonas.training.draws import seeded_draws
 from evonas.training.evaluation import accuracy
 from evonas.training.result import EpochReport, TrainingResult, result_from_dict
 from evonas.training.settings import Settings, build_optimizer, learning_rate_at
@@ -97,7 +98,12 @@ class _Training:
         self, network: nn.Module, dataset: Dataset, *, settings: Settings, device: torch.device, folder: Path
     ) -> None:
         self.settings, self.folder, self.device = settings, folder, device
-        self.identity = {**asdict(settings), "data": dataset.digest, "network": _fingerprint(network)}
+        self.identity = {
+            **asdict(settings),
+            "surrogate": _surrogates(network),
+            "data": dataset.digest,
+            "network": _fingerprint(network),
+        }
         self.network = network.to(device)
         self.splits = {
             name: Batches(split, spec=dataset.spec, size=settings.batch, device=device)
@@ -147,10 +153,7 @@ class _Training:
     def _one_epoch(self) -> EpochReport:
         started = time.perf_counter()
         self.network.train()
-        with torch.random.fork_rng():
-            # Masks of dropout are drawn by torch; this makes them a function of seed and epoch, after a resume too.
-            draws = generator(self.settings.seed, "training", self.epoch, "dropout")
-            torch.manual_seed(int(draws.integers(2**63)))
+        with seeded_draws(seed=self.settings.seed, epoch=self.epoch):
             loss = self._steps()
         trained = time.perf_counter() - started
         self.network.eval()
@@ -238,7 +241,8 @@ class _Training:
         path = self.folder / CHECKPOINT
         saved = read_tensors(path)
         identity = saved.get("identity")
-        there = identity if isinstance(identity, dict) else {}
+        # Before there was a choice the surrogate was arctan, and checkpoints did not say so.
+        there = {"surrogate": "arctan", **identity} if isinstance(identity, dict) else {}
         for name, asked in self.identity.items():
             if there.get(name) != asked:
                 raise RunError(
@@ -269,6 +273,12 @@ class _Training:
             raise RunError(
                 f"{path} is damaged ({type(error).__name__}); delete the folder to train anew"
             ) from error
+
+
+def _surrogates(network: nn.Module) -> str:
+    """The surrogate gradients of all neurons, by name."""
+    names = {module.surrogate.name for module in network.modules() if isinstance(module, SpikingNeuron)}
+    return ", ".join(sorted(names))
 
 
 def _fingerprint(network: nn.Module) -> str:

@@ -117,7 +117,7 @@ def trained(genome: Any, *, space: Space[Any], dataset: Dataset, config: Config,
         DivergedError: loss or weights became infinite or NaN.
     """
     architecture = space.decode(genome)
-    network = SpikingNetwork(architecture, seed=seed)
+    network = SpikingNetwork(architecture, seed=seed, surrogate=config.training.surrogate)
     with tempfile.TemporaryDirectory() as folder:
         result = train_as_configured(
             network,
@@ -183,7 +183,7 @@ def as_trained_on(dataset: Dataset) -> Dataset:
 
 def _begun_with(config: Config, space: Space[Any], dataset: Dataset) -> dict[str, Any]:
     """What decides the rows, every option of the space included, and what they are computed with."""
-    free = {"training.elites", "training.device", "training.threads"}
+    free = {"training.elites", "training.choice", "training.device", "training.threads"}
     settings = {
         "data.name": dataset.spec.name,
         "data.digest": dataset.digest,

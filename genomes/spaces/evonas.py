@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
 
 from genomes.architecture import Architecture, InputSpec
 from genomes.attention import ATTENTIONS
+from genomes.codec import ADDED_LATER
 from genomes.decoding import decode
 from genomes.errors import IllegalGeneError
 from genomes.gene_space import GeneSpace, among
@@ -37,10 +38,10 @@ class EvonasSpace(GeneSpace[Genome]):
     """All genomes of `min_stages` to `max_stages` stages of 1 to `max_slots` slots.
 
     Stage s (0-based) is base_width x 2^s x one of `width_factors` channels wide and works at half the resolution of
-    the stage before. A slot reads at most `max_predecessors` earlier slots; at most `max_feedback` feedback edges run
-    from a later slot to an earlier one. Thresholds suit currents of unit variance; `taus` are in time steps.
-    `attention` are the variants of spatial attention that a slot off every feedback cycle can have; without any there
-    is no such gene.
+    the stage before. A slot reads at most `max_predecessors` earlier slots, none more than `max_reach` back (0: any, 1:
+    the one before it alone); at most `max_feedback` feedback edges, of any length, run from a later slot to an earlier
+    one. Thresholds suit currents of unit variance; `taus` are in time steps. `attention` are the variants of spatial
+    attention that a slot off every feedback cycle can have; without any there is no such gene.
     """
 
     input: InputSpec
@@ -67,6 +68,7 @@ class EvonasSpace(GeneSpace[Genome]):
     separable: bool = True
     merges: tuple[str, ...] = ("add", "concatenate")
     attention: tuple[str, ...] = ()
+    max_reach: int = field(default=0, metadata=ADDED_LATER)
 
     name: ClassVar[str] = "evonas"
     genome_type: ClassVar[type] = Genome
@@ -79,6 +81,7 @@ class EvonasSpace(GeneSpace[Genome]):
             ("max_slots", 1),
             ("max_predecessors", 1),
             ("max_feedback", 0),
+            ("max_reach", 0),
         ):
             if getattr(self, option) < low:
                 raise IllegalGeneError(
@@ -145,6 +148,10 @@ class EvonasSpace(GeneSpace[Genome]):
         )
         return tuple(full + depthwise)
 
+    def sources(self, number: int) -> range:
+        """The slots, 0 for the stem, that slot `number` can read."""
+        return range(max(0, number - self.max_reach) if self.max_reach else 0, number)
+
     def feedback_pairs(self, n_slots: int) -> list[tuple[int, int]]:
         return [(a, b) for a in range(1, n_slots + 1) for b in range(1, a)]
 
@@ -160,8 +167,8 @@ class EvonasSpace(GeneSpace[Genome]):
         return Merge(rule, self.sample_neuron(rng) if rule == "add" else None)
 
     def sample_slot(self, number: int, rng: np.random.Generator) -> Slot:
-        chance = [P_SKIP] * (number - 1) + [P_CHAIN]
-        read = [k for k, p in enumerate(chance) if rng.random() < p] or [number - 1]
+        chances = {k: P_CHAIN if k == number - 1 else P_SKIP for k in self.sources(number)}
+        read = [k for k, chance in chances.items() if rng.random() < chance] or [number - 1]
         read = read[-self.max_predecessors :]
         merge = self.sample_merge(rng) if len(read) > 1 else None
         motif = pick(self.motifs, rng)
@@ -248,6 +255,8 @@ class EvonasSpace(GeneSpace[Genome]):
         for number, slot in enumerate(genome.slots(), start=1):
             among(f"slot {number} motif", slot.motif, self.motifs)
             among(f"slot {number} inputs", len(slot.predecessors), tuple(range(1, self.max_predecessors + 1)))
+            for source in slot.predecessors:
+                among(f"slot {number} predecessor", source, self.sources(number))
             if slot.merge:
                 among(f"slot {number} merge", slot.merge.rule, self.merges)
             among(f"slot {number} attention", slot.attention, (None, *self.attention))

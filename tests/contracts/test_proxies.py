@@ -29,6 +29,8 @@ RANDOM_PER_SAMPLE = {
 }
 """Proxies that draw something for each place in the batch, or cut it in two, and by how much (absolute) its order may
 move them."""
+FINE = [name for name in NAMES if name != "one_epoch"]
+"""Those that eight samples are enough for; the accuracy on a fifth of them says nothing, and has tests of its own."""
 IN_ORDER = tuple(range(8))
 LABELS = (0, 3, 1, 2, 0, 7, 9, 2)
 
@@ -123,13 +125,13 @@ def test_it_is_finite_when_all_layers_are_silent_or_saturated(proxy: str, kind: 
     assert all(math.isfinite(value) for value in result.diagnostics.values())
 
 
-@pytest.mark.parametrize("proxy", NAMES)
+@pytest.mark.parametrize("proxy", FINE)
 def test_it_tells_candidates_apart(proxy: str) -> None:
     # Numbers that count something may agree by chance once.
     assert len({measured(genome)[proxy].value for genome in GENOMES}) >= len(GENOMES) - 1
 
 
-@pytest.mark.parametrize("proxy", NAMES)
+@pytest.mark.parametrize("proxy", FINE)
 def test_it_hardly_depends_on_the_order_of_the_batch(proxy: str) -> None:
     shuffled = candidate("inhibited_chain", order=(5, 2, 7, 0, 1, 6, 3, 4))
     # Batch-norm statistics are sums in another order, which may move a few spikes.
@@ -138,7 +140,7 @@ def test_it_hardly_depends_on_the_order_of_the_batch(proxy: str) -> None:
     )
 
 
-@pytest.mark.parametrize("proxy", NAMES)
+@pytest.mark.parametrize("proxy", FINE)
 def test_it_asks_for_labels_exactly_if_they_count(proxy: str) -> None:
     value = PROXIES.get(proxy).value
     other = value(candidate("inhibited_chain", labels=LABELS[1:] + LABELS[:1])).value

@@ -17,7 +17,12 @@ from evonas.errors import ConfigError, DataError
 from genomes.errors import UnknownNameError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-ROOTS = {"cifar10": "cifar10_root", "nmnist": "event_root", "dvs128_objects": "event_root"}
+ROOTS = {
+    "cifar10": "cifar10_root",
+    "dvs128_objects": "event_root",
+    "fashion_mnist": "fashion_mnist_root",
+    "nmnist": "event_root",
+}
 """The fixture that gives the real data of a data set, where it needs any."""
 
 
@@ -57,7 +62,7 @@ def assembled(
 
 
 def test_the_registry_holds_the_data_sets_of_the_package() -> None:
-    assert {"cifar10", "digits", "dvs128_objects", "nmnist"} <= set(DATASETS.names())
+    assert {"cifar10", "digits", "dvs128_objects", "fashion_mnist", "nmnist"} <= set(DATASETS.names())
 
 
 @pytest.mark.parametrize("name", DATASETS.names())

@@ -9,9 +9,11 @@ from genomes.macro import (
     last_slot,
     off_cycles,
     settled,
+    shortened,
     stage_of,
     with_another_slot,
     with_another_stage,
+    with_slot,
     without_last_stage,
     without_slot,
 )
@@ -52,6 +54,19 @@ def test_a_slot_whose_only_source_goes_reads_what_that_one_read() -> None:
     shorter = without_slot(chain, 1)
     assert [s.predecessors for s in shorter.slots()] == [(0,), (1,)]
     assert shorter.feedback == ()
+
+
+def test_edges_that_reach_too_far_back_start_at_the_farthest_slot_in_reach(genome: Genome) -> None:
+    third = replace(list(genome.slots())[2], predecessors=(0,), merge=None)
+    wired = with_slot(genome, 3, third)
+
+    def reads(reach: int) -> list[tuple[int, ...]]:
+        found = shortened(wired, lambda number: range(max(0, number - reach), number))
+        return [slot.predecessors for slot in found.slots()]
+
+    assert reads(3) == [(0,), (0, 1), (0,), (2, 3), (3, 4), (4, 5)]
+    assert reads(2) == [(0,), (0, 1), (1,), (2, 3), (3, 4), (4, 5)]
+    assert reads(1) == [(0,), (1,), (2,), (3,), (4,), (5,)]
 
 
 def test_feedback_keeps_its_ends_when_slots_are_renumbered(slot: Slot) -> None:

@@ -199,6 +199,7 @@ def test_options_of_a_space_are_its_fields() -> None:
         ("evonas", {"base_width": 3}, IllegalGeneError, r"space\.base_width: expected at least 4, got 3"),
         ("evonas", {"max_slots": 0}, IllegalGeneError, r"space\.max_slots: expected at least 1, got 0"),
         ("evonas", {"max_feedback": -1}, IllegalGeneError, r"space\.max_feedback"),
+        ("evonas", {"max_reach": -1}, IllegalGeneError, r"space\.max_reach: expected at least 0, got -1"),
         (
             "evonas",
             {"min_stages": 3, "max_stages": 2},

@@ -407,6 +407,7 @@ def test_settings_that_changed_since_a_run_are_refused_and_nothing_is_touched(
         (["--workers", "0"], ("", ""), ("evaluation.workers", "at least 1")),
         (["--set", "evolution.seed=3"], ("", ""), ("--set", "evolution.seed is set by the seeds")),
         (["--set", "training.epoch=3"], ("", ""), ("did you mean 'training.epochs'",)),
+        ([], ("epochs = 1", 'surrogate = "atan"'), ("training.surrogate", "one of arctan, rectangle")),
         (["--device", "cuda"], ("", ""), ("training.device", "use 'cpu'")),
         (["--run-dir", "."], ("", ""), ("not empty and holds no experiment",)),
         (["--run-dir", "width.toml"], ("", ""), ("is a file",)),

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import evonas
 from evonas.errors import ConfigError, DataError, RunError
+from evonas.pipeline.elites import train_with
 from evonas.runs.config import FITNESS
+from evonas.runs.progress import PlainReporter
 
 Same = Callable[[Path, Path], None]
 
@@ -159,6 +162,23 @@ def test_a_run_in_which_nothing_is_feasible_ends_with_an_empty_front(engine: Any
     assert set(run.evaluations()["status"]) <= {"infeasible", "cached"}
     assert len(run.pareto_front()) == 0
     assert run.generations()["hypervolume"].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_elites_are_trained_with_the_surrogate_of_the_settings_and_go_on_with_no_other(
+    engine: Any, tmp_path: Path
+) -> None:
+    training = ("training.elites=1", "training.epochs=1", "training.amp=false", "data.n_train=64")
+    for name in ("arctan", "triangle"):
+        engine.evolve(tmp_path / name, *training, "evolution.generations=0", f"training.surrogate={name}")
+    arctan, triangle = (evonas.load_run(tmp_path / name) for name in ("arctan", "triangle"))
+    knee = arctan.knee.architecture_id
+    assert triangle.knee.architecture_id == knee
+    pairs = zip(arctan.network(knee).parameters(), triangle.network(knee).parameters(), strict=True)
+    assert not all(torch.equal(one, other) for one, other in pairs)
+    with pytest.raises(RunError, match="another surrogate: 'triangle' there, 'arctan' asked"):
+        train_with(
+            tmp_path / "triangle", {"training.surrogate": "arctan"}, elite=None, reporter=PlainReporter()
+        )
 
 
 def test_images_of_ones_own_in_an_npz_file_are_evolved_on(engine: Any, tmp_path: Path) -> None:

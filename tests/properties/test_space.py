@@ -42,6 +42,7 @@ SPACES = {
     "combined 8x8": EvonasSpace(
         InputSpec((1, 8, 8), 10), max_slots=3, merges=MERGES, attention=("asa", "half")
     ),
+    "near 8x8": EvonasSpace(InputSpec((1, 8, 8), 10), max_slots=4, max_predecessors=2, max_reach=2),
 }
 
 spaces = st.sampled_from(sorted(SPACES)).map(SPACES.__getitem__)
@@ -177,6 +178,46 @@ def test_a_merge_rule_that_the_space_does_not_offer_is_refused() -> None:
     )
     with pytest.raises(IllegalGeneError, match="got dense_add, this space offers add, concatenate"):
         replace(SPACES["combined 8x8"], merges=("add", "concatenate")).check(genome)
+
+
+def walk(space: EvonasSpace, n: int) -> list[Genome]:
+    """Genomes of `n` mutations in a row, every tenth crossed with a sampled one."""
+    rng, genomes = generator(0, "walk"), [sampled(space, 0)]
+    for step in range(n):
+        genome = space.mutate(genomes[-1], rng=rng)
+        genomes.append(space.crossover(genome, sampled(space, step), rng=rng) if step % 10 == 0 else genome)
+    return genomes
+
+
+def reaches(genome: Genome) -> list[int]:
+    """How many slots back each edge reads."""
+    return [number - k for number, slot in enumerate(genome.slots(), start=1) for k in slot.predecessors]
+
+
+def test_no_slot_reads_farther_back_than_the_space_allows_wherever_slots_come_and_go() -> None:
+    space = SPACES["near 8x8"]
+    genomes = [*walk(space, 300), *(sampled(space, seed) for seed in range(100))]
+    assert {reach for genome in genomes for reach in reaches(genome)} == {1, 2}
+    for genome in genomes[::20]:
+        for gene in space.genes(genome):
+            changed = [gene.change(value, generator(0, "change")) for value in gene.alternatives]
+            assert max(reach for other in changed for reach in reaches(other)) <= 2, gene.name
+
+
+def test_a_reach_of_one_and_one_predecessor_make_a_chain_of_any_length() -> None:
+    space = replace(SPACES["8x8"], max_predecessors=1, max_reach=1, max_feedback=0, max_slots=3)
+    genomes = walk(space, 200)
+    assert {reach for genome in genomes for reach in reaches(genome)} == {1}
+    assert len({genome.n_slots for genome in genomes}) > 4
+    assert not any("edge" in gene.name for genome in genomes for gene in space.genes(genome))
+
+
+def test_an_edge_out_of_reach_is_refused() -> None:
+    far = next(
+        genome for genome in (sampled(SPACES["8x8"], seed) for seed in range(50)) if 3 in reaches(genome)
+    )
+    with pytest.raises(IllegalGeneError, match=r"slot \d predecessor: got \d, this space offers \d, \d$"):
+        replace(SPACES["8x8"], max_reach=2).check(far)
 
 
 def test_the_default_options_vary_genomes_as_they_did_before_there_were_more() -> None:

@@ -11,7 +11,18 @@ from hypothesis import strategies as st
 from evonas.data import FRAMINGS
 from evonas.errors import ConfigError
 from evonas.runs import config as run_config
-from evonas.runs.config import FITNESS, Config, difference, from_dict, matters, override, resolve, to_dict
+from evonas.runs.config import (
+    FITNESS,
+    Config,
+    by_name,
+    difference,
+    from_dict,
+    matters,
+    override,
+    resolve,
+    to_dict,
+)
+from evonas.snn.surrogates import SURROGATES
 
 
 def write(path: Path, text: str) -> Path:
@@ -47,7 +58,7 @@ def test_a_data_file_of_ones_own_gets_the_defaults() -> None:
     assert resolve(flags={"data.name": "my/../digits.npz"}).evolution == Config().evolution
 
 
-@pytest.mark.parametrize("name", ["digits", "cifar10", "nmnist", "dvs128_objects"])
+@pytest.mark.parametrize("name", ["digits", "cifar10", "fashion_mnist", "nmnist", "dvs128_objects"])
 def test_every_preset_is_legal_and_meets_the_floor_of_the_protocol(name: str) -> None:
     config = resolve(flags={"data.name": name})
     assert config.evaluation.batch >= 64
@@ -115,6 +126,7 @@ def test_the_preset_has_options_for_its_own_space_alone() -> None:
         ("evolution.initial=a,a", ("each once",)),
         ("training.label_smoothing=1", ("below 1",)),
         ("training.device=cuda:0", ("cpu, cuda",)),
+        ("training.surrogate=arctangent", ("one of arctan, rectangle, sigmoid, triangle", "'arctangent'")),
         ("data.framing=space", ("data.framing", "one of time, count", "'space'")),
         ("data.n_train=1", ("data.n_train", "at least 2", "or 'none'")),
         ("training.amp=1", ("true or false",)),
@@ -237,13 +249,22 @@ def test_what_decides_the_result_matters_on_resume(assignment: str, line: str) -
     assert difference(matters(resolve()), now) == [line]
 
 
-def test_the_framings_that_may_be_set_are_those_that_there_are() -> None:
-    for name in FRAMINGS.names():
-        assert resolve(assignments=[f"data.framing={name}"]).data.framing == name
+@pytest.mark.parametrize(
+    ("setting", "names"), [("data.framing", FRAMINGS.names()), ("training.surrogate", SURROGATES.names())]
+)
+def test_the_names_that_may_be_set_are_those_that_there_are(setting: str, names: list[str]) -> None:
+    for name in names:
+        assert by_name(resolve(assignments=[f"{setting}={name}"]))[setting] == name
     with pytest.raises(ConfigError) as caught:
-        resolve(assignments=["data.framing=other"])
+        resolve(assignments=[f"{setting}=other"])
     listed = str(caught.value).partition("one of ")[2].partition(";")[0].split(", ")
-    assert sorted(listed) == FRAMINGS.names()
+    assert sorted(listed) == names
+
+
+def test_a_run_from_before_surrogates_could_be_chosen_has_arctan() -> None:
+    recorded = to_dict(resolve())
+    del recorded["training"]["surrogate"]
+    assert from_dict(recorded).training.surrogate == "arctan"
 
 
 def test_the_workers_by_default_are_as_many_as_cores_up_to_a_limit() -> None:

@@ -21,14 +21,15 @@ from genomes.micro import Neuron
 class SmallNetwork(nn.Module):
     """Convolution, batch norm, PLIF neurons and a linear readout of their rates."""
 
-    def __init__(self, *, channels: int, n_classes: int, seed: int = 0) -> None:
+    def __init__(self, *, channels: int, n_classes: int, surrogate: str) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(0)
             self.encode = nn.Conv2d(channels, 8, 3, padding=1, bias=False)
             self.norm = nn.BatchNorm2d(8)
             self.readout = nn.Linear(8 * 4, n_classes)
-        self.neuron = SpikingNeuron(Neuron("plif", v_threshold=0.5, tau=2.0, reset="hard"))
+        neuron = Neuron("plif", v_threshold=0.5, tau=2.0, reset="hard")
+        self.neuron = SpikingNeuron(neuron, surrogate=surrogate)
 
     def forward(self, x: Tensor, *, time_steps: int) -> Tensor:
         """Logits (B, n_classes) of images (1, B, C, H, W) or frames (T, B, C, H, W)."""
@@ -86,9 +87,9 @@ def frames() -> Dataset:
 
 
 @pytest.fixture
-def small_network() -> Callable[[], nn.Module]:
-    """Makes the same untrained network each time it is called."""
-    return lambda: SmallNetwork(channels=1, n_classes=2)
+def small_network() -> Callable[..., nn.Module]:
+    """Makes the same untrained network each time it is called, with the surrogate gradient that is asked for."""
+    return lambda surrogate="arctan": SmallNetwork(channels=1, n_classes=2, surrogate=surrogate)
 
 
 def run_training(

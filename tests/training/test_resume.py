@@ -28,7 +28,7 @@ from genomes.micro import Kernel, Neuron
 from genomes.operations import Convolution, Dropout
 from genomes.spaces.evonas import EvonasSpace
 
-Make = Callable[[], nn.Module]
+Make = Callable[..., nn.Module]
 Run = Callable[..., TrainingResult]
 
 
@@ -96,6 +96,25 @@ def test_another_training_in_the_folder_is_refused_and_said(
     nn.init.zeros_(other.get_parameter("readout.bias"))
     with pytest.raises(RunError, match="another network"):
         run(other, images, tmp_path, epochs=1)
+    with pytest.raises(RunError, match="another surrogate: 'arctan' there, 'sigmoid' asked"):
+        run(small_network(surrogate="sigmoid"), images, tmp_path, epochs=1)
+
+
+def test_a_checkpoint_from_before_surrogates_could_be_chosen_goes_on_with_arctan_alone(
+    run: Run, images: Dataset, small_network: Make, tmp_path: Path
+) -> None:
+    whole, resumed = small_network(), small_network()
+    run(whole, images, tmp_path / "whole")
+    with pytest.raises(_InterruptedError):
+        run(small_network(), images, tmp_path / "cut", report=_interrupt_after(2))
+    path = tmp_path / "cut" / CHECKPOINT
+    saved = torch.load(path, weights_only=True)
+    del saved["identity"]["surrogate"]
+    torch.save(saved, path)
+    with pytest.raises(RunError, match="another surrogate: 'arctan' there, 'triangle' asked"):
+        run(small_network(surrogate="triangle"), images, tmp_path / "cut")
+    run(resumed, images, tmp_path / "cut")
+    assert _same_weights(resumed, whole)
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "empty"])

@@ -1,0 +1,52 @@
+"""The answer of an experiment as a page of Markdown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from evonas.runs.experiment_table import ExperimentResult
+
+
+def report(result: ExperimentResult) -> str:
+    """Question, verdict, comparisons and table, with the command, commit, machine and minutes that they took."""
+    asked = result.experiment
+    records = [run.record for _, run in result.runs()]
+    commits = dict.fromkeys(record.commit or "unknown" for record in records)
+    machines = dict.fromkeys(
+        f"{record.environment.get('machine', 'unknown')}, torch {record.environment.get('torch', 'unknown')}"
+        for record in records
+    )
+    n_done, n_members = (
+        len(set(result.observations()[["variant", "seed"]].itertuples(index=False))),
+        len(asked.members),
+    )
+    parts = [
+        f"# {asked.name}, size {asked.size}",
+        f"{asked.question} ({asked.source})",
+        "\n".join(
+            [
+                f"- command: `make experiment NAME={asked.name} SIZE={asked.size}`",
+                f"- commit: {', '.join(commits)}",
+                f"- machine: {'; '.join(machines)}; {os.cpu_count()} cores",
+                f"- minutes of evaluation and training, summed: {result.core_minutes():.0f}",
+                f"- {result.extent()}",
+                f"- runs that are over: {n_done} of {n_members}",
+            ]
+        ),
+    ]
+    if asked.comparisons:
+        cells = result.effect_cells()
+        parts += [
+            f"Verdict: **{result.verdict()}**",
+            "Differences by seed with 95 % intervals (Student's t).",
+            _table(cells),
+        ]
+    parts += [_table(cells) for cells in (result.ranking_cells(), result.cells()) if len(cells) > 1]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(cells: Sequence[Sequence[str]]) -> str:
+    header, *rows = cells
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
