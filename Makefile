@@ -25,7 +25,7 @@ endif
 # `$(call flag,--seed,$(SEED))` is "--seed 3" where SEED=3 was given, and nothing where it was not.
 flag = $(if $(strip $(2)), $(1) '$(strip $(2))')
 need_run = $(if $(strip $(RUN)),,$(error say which run: make $@ RUN=runs/<name>))
-EXPERIMENTS = $(patsubst experiments/%.toml,%,$(shell grep -l '^\[sizes' experiments/*.toml))
+EXPERIMENTS = $(notdir $(basename $(shell grep -l '^\[sizes' experiments/*.toml experiments/claims/*.toml)))
 
 .PHONY: help install evolve resume front train experiment rank test test-slow lint format bench clean
 

@@ -18,9 +18,7 @@ from evonas.measurements import MEASUREMENTS
 from evonas.pipeline.elites import check_device, train_with
 from evonas.pipeline.initial import initial_genomes
 from evonas.pipeline.problem import build_problem, fitted, load_data
-from evonas.pipeline.ranking import rank
 from evonas.pipeline.running import EmptyFrontError, evolve, refuse_empty_front, take_up
-from evonas.ranking.request import Request
 from evonas.runs.config import Config
 from evonas.runs.experiment import Experiment, Member, Plan
 from evonas.runs.experiment_report import report
@@ -85,6 +83,9 @@ def experiment(plan: Plan, *, folder: Path | None, reporter: Reporter) -> Path:
 
 def _rank(plan: Plan, member: Member, config: Config, *, path: Path, reporter: Reporter) -> None:
     """Carry out one ranking; a table that is not there is told, and leaves a gap."""
+    from evonas.pipeline.ranking import rank  # pandas and scipy take a second to import
+    from evonas.ranking.request import Request
+
     ranking = plan.rankings[member]
     places = [Path(folder) / ranking.table for folder in (plan.file.parent, config.data.root or "data")]
     table = next((place for place in places if place.exists()), None)

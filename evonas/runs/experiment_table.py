@@ -205,6 +205,8 @@ class ExperimentResult:
     def extent(self) -> str:
         """How much its size is, one line: genomes a run, epochs of a training, training examples."""
         configs = [run.record.config for _, run in self.runs()]
+        if not configs:
+            return f"size {self.experiment.size}"
         evolutions, trainings = [c.evolution for c in configs], [c.training for c in configs]
         counted: dict[str, Sequence[object]] = {
             "genome{s} a run": [e.population * (e.generations + 1) for e in evolutions],
