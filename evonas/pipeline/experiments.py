@@ -13,7 +13,7 @@ import evonas.runs.config as run_config
 import evonas.runs.experiment as experiments
 import evonas.runs.folder as run_folder
 from evonas.atomic import atomic_write
-from evonas.errors import RunError
+from evonas.errors import ConfigError, RunError
 from evonas.measurements import MEASUREMENTS
 from evonas.pipeline.elites import check_device, train_with
 from evonas.pipeline.initial import initial_genomes
@@ -28,6 +28,7 @@ from evonas.runs.progress import Reporter
 from evonas.runs.results import Run, load_run
 from evonas.training.loop import DivergedError
 from genomes.adoption import adopted
+from genomes.errors import GenomeError
 from genomes.serial import genome_text
 
 OBSERVATIONS, REPORT = "observations.csv", "report.md"
@@ -125,7 +126,10 @@ def _with_genomes_taken_over(
         run = load_run(asked.folder(source, path=path))
         refuse_empty_front(run)
         found = next(iter(run.candidates.values()))
-        genome = adopted(run.space().from_dict(run.genome(found)), space)
+        try:
+            genome = adopted(space.from_dict(run.genome(found)), space)
+        except GenomeError as error:
+            raise ConfigError(f"{member.name}: evolution.initial: '{text}': {error}") from error
         # Named after what is taken, so that the runs of all seeds have the same name for it.
         file = path / experiments.FOUND / member.name / f"{source.variant}.json"
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -46,16 +46,14 @@ class Comparison:
 
     def __post_init__(self) -> None:
         if self.expect and self.expect not in EXPECTATIONS:
-            raise ConfigError(
-                f"comparisons: expect must be one of {', '.join(EXPECTATIONS)}; got '{self.expect}'"
-            )
+            raise ConfigError(f"expect must be one of {', '.join(EXPECTATIONS)}; got '{self.expect}'")
         if (self.margin > 0) != self.expect.startswith("not_") or not 0 <= self.margin < math.inf:
             raise ConfigError(
-                "comparisons: margin must be above 0 with not_below and not_above, and left out elsewhere; got"
+                "margin must be above 0 with not_below and not_above, and left out elsewhere; got"
                 f" {self.margin} with '{self.expect}'"
             )
         if self.relative and not self.against:
-            raise ConfigError("comparisons: relative needs networks to compare with; name them as against")
+            raise ConfigError("relative needs networks to compare with; name them as against")
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -117,7 +115,10 @@ def from_table(content: object, *, where: str) -> Comparison:
     of, against = (_arms(content.get(name, ()), name=name, where=where) for name in ("of", "against"))
     if not of:
         raise ConfigError(f"{where}: of must name at least one network")
-    return Comparison(of, against, str(measure), str(expect), float(margin), bool(relative))
+    try:
+        return Comparison(of, against, str(measure), str(expect), float(margin), bool(relative))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def from_dict(values: Mapping[str, Any]) -> Comparison:
@@ -133,7 +134,8 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
 def paired(comparison: Comparison, of: Sequence[float], against: Sequence[float]) -> Effect:
     """The effect in pairs of values, those of one seed at the same place; pairs with a NaN are left out.
 
-    The interval is that of Student's t over the differences, of their logarithms where the comparison is relative.
+    The interval is that of Student's t over the differences, of their logarithms where the comparison is relative;
+    there a pair without a ratio, one that is not above 0, is left out too.
 
     >>> c = Comparison(("a",), ("b",), "test_accuracy", expect="above")
     >>> paired(c, [0.52, 0.55, 0.53], [0.50, 0.51, 0.50])
@@ -141,13 +143,15 @@ def paired(comparison: Comparison, of: Sequence[float], against: Sequence[float]
     """
     from scipy.stats import t  # takes a while to import
 
-    pairs = np.array([pair for pair in zip(of, against, strict=True) if np.isfinite(pair).all()])
+    least = 0.0 if comparison.relative else -math.inf
+    pairs = np.array(
+        [pair for pair in zip(of, against, strict=True) if np.isfinite(pair).all() and min(pair) > least]
+    )
     n = len(pairs)
     if not n:
         return Effect(math.nan, math.nan, math.nan, 0, UNDECIDED if comparison.expect else "")
     if comparison.relative:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            pairs = np.log(pairs)
+        pairs = np.log(pairs)
     differences = pairs[:, 0] - pairs[:, 1]
     value = float(differences.mean())
     half = (

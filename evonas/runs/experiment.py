@@ -151,9 +151,20 @@ def plan(path: Path, *, size: str, flags: Mapping[str, object], assignments: Seq
     Raises:
         ConfigError: the file cannot be read or has no such size, or something in it is unknown or not legal.
     """
-    file = _read(path, size=size)
     given = {name: value for name, value in flags.items() if value is not None}
     assigned = _without_seed(dict(assignment(text) for text in assignments), where="--set")
+    asked = _planned(path, size=size, flags=given, assigned=assigned)
+    names = dict.fromkeys(member.of for member in asked.experiment.members if member.of)
+    lenders = {
+        name: _planned(_beside(path, name), size=size, flags=given, assigned=assigned).experiment
+        for name in names
+    }
+    return replace(asked, lenders=lenders)
+
+
+def _planned(path: Path, *, size: str, flags: Mapping[str, object], assigned: Mapping[str, object]) -> Plan:
+    """The plan of one experiment without those of its lenders, which may share its variants in turn."""
+    file = _read(path, size=size)
     top, chosen, variants, where = file.top, file.chosen, file.variants, file.where
     members = tuple(
         Member(variant, seed, of=variants[variant].of)
@@ -164,7 +175,7 @@ def plan(path: Path, *, size: str, flags: Mapping[str, object], assignments: Seq
         name: _read(_beside(path, name), size=size) for name in dict.fromkeys(m.of for m in members if m.of)
     }
     configs = {
-        member: (lenders[member.of] if member.of else file).config(member, flags=given, assigned=assigned)
+        member: (lenders[member.of] if member.of else file).config(member, flags=flags, assigned=assigned)
         for member in members
     }
     _check_sources(configs, where=str(path))
@@ -179,20 +190,16 @@ def plan(path: Path, *, size: str, flags: Mapping[str, object], assignments: Seq
         reported={member.variant: file.reported(member.variant) for member in members},
         members=members,
         published=file.figures if "variants" in top else {},
-        cost=_text(chosen, "cost", where=path) if "cost" in chosen else "",
+        cost=_text(chosen, "cost", where=where) if "cost" in chosen else "",
         measures=_names(top.get("measures", []), where=f"{path}: measures"),
         comparisons=tuple(c for c in comparisons if left_out.isdisjoint(map(_variant_of, c.arms))),
     )
-    borrowed = {
-        name: plan(_beside(path, name), size=size, flags=flags, assignments=assignments).experiment
-        for name in lenders
-    }
     rankings = {
         member: replace(ranking, limit=chosen.get("limit"))
         for member in members
         if (ranking := variants[member.variant].ranking) is not None
     }
-    return Plan(experiment, configs, borrowed, rankings, path)
+    return Plan(experiment, configs, rankings=rankings, file=path)
 
 
 def from_json(path: Path) -> Experiment:
@@ -256,6 +263,10 @@ class _File:
             own = [name for name, variant in self.variants.items() if not variant.of]
             raise ConfigError(
                 f"{self.source} has no variant '{member.variant}' of its own; {nearest(member.variant, own)}"
+            )
+        if member.of and self.variants[member.variant].ranking:
+            raise ConfigError(
+                f"{self.source} [variants.{member.variant}] is a ranking, which is not shared; repeat it"
             )
         shared = [
             _settings(self.top.get("settings", {}), where=f"{self.source} [settings]"),
@@ -349,7 +360,9 @@ def _check_arms(comparisons: Sequence[Comparison], known: Sequence[str], *, wher
     """Refuse a comparison of what is neither a variant nor a network that is named."""
     for arm in (arm for asked in comparisons for arm in asked.arms):
         if _variant_of(arm) not in known:
-            raise ConfigError(f"{where}: comparisons: unknown '{arm}'; {nearest(arm, list(known))}")
+            raise ConfigError(
+                f"{where}: comparisons: unknown '{arm}'; {nearest(_variant_of(arm), list(known))}"
+            )
 
 
 def _variant_of(arm: str) -> str:

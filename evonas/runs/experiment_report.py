@@ -36,12 +36,9 @@ def report(result: ExperimentResult) -> str:
         ),
     ]
     if asked.comparisons:
-        cells = result.effect_cells()
-        parts += [
-            f"Verdict: **{result.verdict()}**",
-            "Differences by seed with 95 % intervals (Student's t).",
-            _table(cells),
-        ]
+        verdict, cells = result.verdict(), result.effect_cells()
+        parts += [f"Verdict: **{verdict}**"] if verdict else []
+        parts += ["Differences by seed with 95 % intervals (Student's t).", _table(cells)]
     parts += [_table(cells) for cells in (result.ranking_cells(), result.cells()) if len(cells) > 1]
     return "\n\n".join(parts) + "\n"
 

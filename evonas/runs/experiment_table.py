@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -120,8 +120,9 @@ class ExperimentResult:
                 "network": network,
                 "seed": member.seed,
                 "architecture_id": found["architecture_id"],
-                **{name: float(found[name]) for name in TRAINED},
+                # What a search measured before the training gives way to what was measured after it.
                 **found["scores"],
+                **{name: float(found[name]) for name in TRAINED},
             }
             for member, run in self.runs()
             for network, found in _networks(run)
@@ -137,11 +138,14 @@ class ExperimentResult:
     def effects(self) -> list[tuple[Comparison, Effect]]:
         """Every comparison of the experiment with its effect, over the seeds that both sides have.
 
+        A name that a variant and a network share is the variant's.
+
         Raises:
             ConfigError: a comparison names a network or a measure that is not there.
         """
         found = self.observations()
-        return [(asked, _effect(asked, found)) for asked in self.experiment.comparisons]
+        lacking = self._lacking(found)
+        return [(asked, effect(asked, found, lacking=lacking)) for asked in self.experiment.comparisons]
 
     def effect_cells(self) -> list[list[str]]:
         """The comparisons as a person reads them, the header first."""
@@ -221,6 +225,16 @@ class ExperimentResult:
         compares = asked.size == "paper" or not (asked.published or any(asked.reported.values()))
         return f"size {asked.size}: {', '.join(parts)}{'' if compares else '; no comparison with the paper'}"
 
+    def _lacking(self, found: pd.DataFrame) -> set[str]:
+        """The variants, and the networks to be trained by either name, that have no row in `found`."""
+        variants, full = {*found["variant"]}, {*(found["variant"] + "/" + found["network"])}
+        networks = set[str]()
+        for member, run in self.runs():
+            networks |= {name for network in run.elites for name in (network, f"{member.variant}/{network}")}
+        return {member.variant for member in self.experiment.members} - variants | (
+            networks - full - variants - {*found["network"]}
+        )
+
     def _reported(self, variant: str) -> Mapping[str, str]:
         return self.experiment.reported.get(variant, {})
 
@@ -284,8 +298,14 @@ def _ranked(path: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def _effect(asked: Comparison, found: pd.DataFrame) -> Effect:
-    """What the observations say of one comparison."""
+def effect(asked: Comparison, found: pd.DataFrame, *, lacking: Collection[str] = ()) -> Effect:
+    """What the rows of `ExperimentResult.observations` say of one comparison.
+
+    `lacking` are the variants and networks that have no row, for they are not over yet, diverged, or found nothing.
+
+    Raises:
+        ConfigError: the comparison names a network or a measure that is not there.
+    """
     if not len(found):
         return paired(asked, [], [])
     if asked.measure not in found:
@@ -296,24 +316,29 @@ def _effect(asked: Comparison, found: pd.DataFrame) -> Effect:
     if {f"{asked.measure}_low", f"{asked.measure}_high"} <= {*found} and not asked.against:
         # Measured once, with an interval of its own.
         ends = (
-            _by_seed(replace(asked, measure=asked.measure + end), asked.of, found)
+            _by_seed(replace(asked, measure=asked.measure + end), asked.of, found, lacking=lacking)
             for end in ("", "_low", "_high")
         )
         value, low, high = (fmean(end.values()) if end else math.nan for end in ends)
-        n_networks = _by_seed(replace(asked, measure="n_networks"), asked.of, found).values()
-        return judged(asked, value=value, low=low, high=high, n=int(min(n_networks, default=0)))
-    sides = [_by_seed(asked, arms, found) for arms in (asked.of, asked.against) if arms]
+        ranked = _by_seed(replace(asked, measure="n_networks"), asked.of, found, lacking=lacking)
+        return judged(asked, value=value, low=low, high=high, n=int(min(ranked.values(), default=0)))
+    sides = [_by_seed(asked, arms, found, lacking=lacking) for arms in (asked.of, asked.against) if arms]
     seeds = sorted(set(sides[0]).intersection(*sides))
     of, *against = [[side[seed] for seed in seeds] for side in sides]
     return paired(asked, of, against[0] if against else [0.0] * len(of))
 
 
-def _by_seed(asked: Comparison, arms: Sequence[str], found: pd.DataFrame) -> dict[int, float]:
+def _by_seed(
+    asked: Comparison, arms: Sequence[str], found: pd.DataFrame, *, lacking: Collection[str]
+) -> dict[int, float]:
     """The mean of the measure over `arms`, by seed; seeds that lack one of them are left out."""
+    if not {name for arm in arms for name in (arm, arm.split("/")[0])}.isdisjoint(lacking):
+        return {}
     each = []
+    full = found["variant"] + "/" + found["network"]
     for arm in arms:
-        full = found["variant"] + "/" + found["network"]
-        rows = found[(full == arm) | (found["variant"] == arm) | (found["network"] == arm)]
+        named = (found[names == arm] for names in (full, found["variant"], found["network"]))
+        rows = next((rows for rows in named if len(rows)), found[:0])
         names = sorted(set(full[rows.index]))
         if len(names) != 1:
             hint = nearest(arm, sorted(set(full))) if not names else f"it can be {' or '.join(names)}"

@@ -210,7 +210,8 @@ class PlainReporter:
                 self.table(cells, title=title)
         if asked.comparisons:
             self.table(result.effect_cells(), title="differences by seed, with 95 % intervals")
-            self.line(f"verdict: {result.verdict()}")
+            if verdict := result.verdict():
+                self.line(f"verdict: {verdict}")
         self.line(result.extent())
         self.line(f"table: {result.csv}")
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
@@ -17,6 +18,7 @@ import evonas
 from evonas.cli import main
 from evonas.rng import generator
 from genomes.architecture import InputSpec
+from genomes.cells import Cell, cleaned
 from genomes.serial import build_space, save_genome
 
 TEXT = """
@@ -245,9 +247,27 @@ def test_the_csv_holds_the_table(finished: Path) -> None:
     )
 
 
+def test_the_files_beside_the_table_hold_every_seed_and_the_answer_as_a_page(finished: Path) -> None:
+    result = evonas.load_experiment(finished)
+    assert_frame_equal(
+        pd.read_csv(finished / "observations.csv"),
+        result.observations(),
+        check_dtype=False,
+        check_exact=False,
+        rtol=1e-12,
+    )
+    assert result.observations()[["variant", "seed"]].to_numpy().tolist() == [
+        *(["narrow", 0], ["narrow", 1], ["wide", 0], ["wide", 1])
+    ]
+    page = (finished / "report.md").read_text()
+    assert page.startswith("# width, size smoke\n\nWhich width? (Somebody, arXiv 0000.00000)\n")
+    assert "runs that are over: 4 of 4" in page
+
+
 def test_each_run_is_a_run_folder_like_any_other(finished: Path) -> None:
     assert sorted(path.name for path in finished.iterdir()) == [
-        *("experiment.json", "narrow-seed0", "narrow-seed1", "table.csv", "wide-seed0", "wide-seed1")
+        *("experiment.json", "narrow-seed0", "narrow-seed1", "observations.csv", "report.md", "table.csv"),
+        *("wide-seed0", "wide-seed1"),
     ]
     run = evonas.load_run(finished / "wide-seed1")
     assert (run.is_complete, run.record.config.evolution.seed) == (True, 1)
@@ -374,6 +394,303 @@ def test_a_given_genome_that_has_changed_is_noticed(run_here: Run, here: Path) -
     assert content(here / "runs") == before
 
 
+# Between variants and experiments -----------------------------------------------------------------
+
+SETTINGS = """
+[settings.space]
+channels = [4]
+hidden = [16]
+[settings.evolution]
+strategy = "random"
+objectives = ["parameters"]
+population = 2
+generations = 0
+[settings.evaluation]
+executor = "serial"
+batch = 16
+time_steps = 2
+[settings.training]
+epochs = 1
+batch = 256
+amp = false
+[sizes.smoke]
+seeds = [0, 1]
+"""
+
+LENDER = f"""
+question = "Does feedback help?"
+source = "nobody"
+{SETTINGS}
+[variants.backward.space]
+name = "snasnet_backward"
+[variants.backward.evolution]
+objectives = ["rdm"]
+population = 3
+generations = 1
+[variants.cut.space]
+name = "snasnet_forward"
+[variants.cut.evolution]
+initial = ["@backward"]
+[[comparisons]]
+of = "backward"
+against = "cut"
+measure = "test_accuracy"
+expect = "above"
+"""
+
+BORROWER = f"""
+question = "Does it do as well on stripes?"
+source = "nobody"
+measures = ["noise"]
+{SETTINGS}
+[variants.backward]
+of = "lender"
+[variants.moved.data]
+name = "stripes.npz"
+[variants.moved.space]
+name = "snasnet_backward"
+[variants.moved.evolution]
+initial = ["@backward"]
+[[comparisons]]
+of = "moved"
+against = "backward"
+measure = "noise_loss"
+[[comparisons]]
+of = "moved"
+measure = "test_accuracy"
+expect = "above"
+"""
+
+
+RANKED = """
+question = "Does it rank?"
+source = "nobody"
+[settings.space]
+name = "spikenas_bench"
+channels = [4]
+hidden = [8]
+[settings.evaluation]
+executor = "serial"
+batch = 8
+time_steps = 2
+[variants.own]
+ranking = { table = "table.csv", proxies = ["rdm", "synflow"], distinct = "cell" }
+[variants.gone]
+ranking = { table = "gone.csv", proxies = ["rdm"] }
+[sizes.smoke]
+seeds = [0]
+limit = 6
+[[comparisons]]
+of = "own/rdm"
+measure = "tau"
+expect = "above"
+[[comparisons]]
+of = "gone/rdm"
+measure = "tau"
+expect = "above"
+"""
+
+CELLS = ("003000", "020003", "230004", "120012", "312003", "404343", "204000", "231002")
+
+
+def save_stripes(path: Path) -> None:
+    """Noise of two classes, three channels and 12 x 10 pixels; of one class every second row is brighter."""
+    rng = generator(0, "stripes")
+    arrays = {}
+    for which, n in (("train", 80), ("test", 40)):
+        labels = np.arange(n) % 2
+        images = rng.integers(0, 100, (n, 3, 12, 10), dtype=np.uint8)
+        images[labels == 1, :, ::2] += 100
+        arrays |= {f"x_{which}": images, f"y_{which}": labels}
+    np.savez(path, **arrays)
+
+
+@pytest.fixture(scope="module")
+def borrowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the experiment `borrower` has run, and the one that it borrows from has not."""
+    folder = tmp_path_factory.mktemp("borrowed")
+    (folder / "lender.toml").write_text(LENDER)
+    # By its full path, which copies of the folder have in common.
+    (folder / "borrower.toml").write_text(BORROWER.replace("stripes.npz", str(folder / "stripes.npz")))
+    save_stripes(folder / "stripes.npz")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(["experiment", "borrower.toml"]) == 0
+    return folder
+
+
+@pytest.fixture
+def borrowed_here(borrowed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it that is the present folder; returns its runs."""
+    monkeypatch.chdir(shutil.copytree(borrowed, tmp_path / "here"))
+    return Path("runs")
+
+
+def test_borrowed_runs_are_made_in_the_folder_of_their_experiment(borrowed: Path) -> None:
+    runs = borrowed / "runs"
+    assert sorted(path.name for path in (runs / "lender-smoke").iterdir()) == [
+        *("backward-seed0", "backward-seed1", "experiment.json")
+    ]
+    assert not any((runs / "borrower-smoke").glob("backward-seed*"))
+    lender = evonas.load_experiment(runs / "lender-smoke").experiment
+    assert (lender.name, lender.question) == ("lender", "Does feedback help?")
+    found = evonas.load_experiment(runs / "borrower-smoke").observations()
+    assert found[["variant", "network", "seed"]].to_numpy().tolist() == [
+        *(
+            ["backward", "knee", 0],
+            ["backward", "knee", 1],
+            ["moved", "backward", 0],
+            ["moved", "backward", 1],
+        )
+    ]
+
+
+def test_what_one_variant_found_is_trained_on_inputs_of_another_shape(borrowed: Path) -> None:
+    result = evonas.load_experiment(borrowed / "runs" / "borrower-smoke")
+    runs = {member.name: run for member, run in result.runs()}
+    for seed in (0, 1):
+        source, moved = runs[f"backward-seed{seed}"], runs[f"moved-seed{seed}"]
+        assert moved.record.input_shape == (3, 12, 10)
+        assert moved.record.initial == {"backward": source.genome(source.knee.architecture_id)}
+        assert moved.is_trained(moved.elites["backward"])
+    assert runs["moved-seed0"].record.initial != runs["moved-seed1"].record.initial
+
+
+def test_the_comparisons_are_in_the_page_over_both_seeds(borrowed: Path) -> None:
+    result = evonas.load_experiment(borrowed / "runs" / "borrower-smoke")
+    found = result.observations().set_index(["variant", "seed"])
+    (_, noise), (_, accuracy) = result.effects()
+    assert (noise.n, accuracy.n) == (2, 2)
+    losses = found["noise_loss"]
+    assert noise.value == pytest.approx(losses["moved"].mean() - losses["backward"].mean())
+    assert accuracy.value == pytest.approx(found.loc["moved", "test_accuracy"].mean())
+    assert accuracy.verdict in ("confirmed", "not seen")
+    page = (borrowed / "runs" / "borrower-smoke" / "report.md").read_text()
+    assert "| noise_loss of moved against backward | " in page
+    assert f"| 2 | above | {accuracy.verdict} |" in page
+
+
+def test_a_second_call_measures_and_trains_nothing_and_shows_the_answer(
+    run_here: Run, borrowed_here: Path
+) -> None:
+    before = of_runs(borrowed_here)
+    code, output, errors = run_here("experiment", "borrower.toml")
+    assert (code, errors) == (0, "")
+    assert of_runs(borrowed_here) == before
+    assert "measured" not in output
+    assert "generation" not in output
+    assert "verdict:" not in output  # nothing is claimed of the first comparison
+    assert "noise_loss of moved against backward" in output
+
+
+def of_runs(folder: Path) -> dict[Path, tuple[bytes, int]]:
+    """Every file of the runs of the experiments in `folder`, with the time it was written."""
+    return {path: found for path, found in content(folder).items() if "-seed" in path.parts[1]}
+
+
+def test_only_what_is_not_measured_yet_is_measured(run_here: Run, borrowed_here: Path) -> None:
+    files = sorted(borrowed_here.glob("*/*/measurements/noise-*.json"))
+    assert [path.parts[1:3] for path in files] == [
+        *(("borrower-smoke", "moved-seed0"), ("borrower-smoke", "moved-seed1")),
+        *(("lender-smoke", "backward-seed0"), ("lender-smoke", "backward-seed1")),
+    ]
+    kept, gone = files[0], files[-1]
+    kept.write_text('{"noise_loss": 7.0}')
+    before = gone.read_bytes()
+    gone.unlink()
+    code, output, _ = run_here("experiment", "borrower.toml")
+    assert code == 0
+    assert output.count("measured") == output.count("backward-seed1: measured noise") == 1
+    assert gone.read_bytes() == before
+    found = evonas.load_experiment(borrowed_here / "borrower-smoke").observations()
+    assert found["noise_loss"].tolist()[2] == 7.0
+
+
+def test_a_lender_takes_up_the_runs_that_its_borrower_has_made(run_here: Run, borrowed_here: Path) -> None:
+    before = content(borrowed_here / "lender-smoke")
+    code, output, errors = run_here("experiment", "lender.toml")
+    assert (code, errors) == (0, "")
+    assert before.items() <= content(borrowed_here / "lender-smoke").items()
+    result = evonas.load_experiment(borrowed_here / "lender-smoke")
+    assert result.table()["variant"].tolist() == ["backward", "cut"]
+    assert [effect.n for _, effect in result.effects()] == [2]
+    assert "verdict: " in output
+
+
+def test_a_forward_space_takes_a_cell_over_without_its_feedback(run_here: Run, borrowed_here: Path) -> None:
+    assert run_here("experiment", "lender.toml")[0] == 0
+    runs = {member.name: run for member, run in evonas.load_experiment("runs/lender-smoke").runs()}
+    assert any(run.architecture(run.knee.architecture_id).has_feedback for run in runs.values())
+    for seed in (0, 1):
+        source, cut = runs[f"backward-seed{seed}"], runs[f"cut-seed{seed}"]
+        cell = source.space().from_dict(source.genome(source.knee.architecture_id)).cell
+        forward = cleaned(Cell(tuple(edge for edge in cell.edges if not edge.is_feedback)))
+        assert cut.space().from_dict(cut.record.initial["backward"]).cell == forward
+        assert not cut.architecture(cut.elites["backward"]).has_feedback
+
+
+def test_runs_cut_short_between_two_experiments_are_finished(
+    run_here: Run, borrowed_here: Path, borrowed: Path, cut: Any
+) -> None:
+    cut(borrowed_here / "lender-smoke" / "backward-seed1", n_rows=4)
+    for name in ("elites", "measurements"):
+        shutil.rmtree(borrowed_here / "lender-smoke" / "backward-seed1" / name)
+    shutil.rmtree(borrowed_here / "borrower-smoke" / "moved-seed1")
+    assert run_here("experiment", "borrower.toml")[0] == 0
+    whole, again = (
+        evonas.load_experiment(path / "borrower-smoke").observations()
+        for path in (borrowed / "runs", borrowed_here)
+    )
+    may_differ = ["search_seconds", "train_seconds"]
+    assert_frame_equal(again.drop(columns=may_differ), whole.drop(columns=may_differ))
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ('name = "snasnet_backward"\nchannels = [4]\nhidden = [32]', "hidden: got 16, this space offers 32"),
+        ('name = "evonas"', "genome: unknown key"),
+    ],
+)
+def test_what_the_space_of_a_variant_cannot_take_over_is_one_line(
+    run_here: Run, borrowed_here: Path, space: str, message: str
+) -> None:
+    text = Path("borrower.toml").read_text().replace("[settings.space]\nchannels = [4]\nhidden = [16]", "")
+    Path("borrower.toml").write_text(text.replace('name = "snasnet_backward"', space))
+    shutil.rmtree(borrowed_here / "borrower-smoke")
+    done = run_here("experiment", "borrower.toml")
+    assert_refused(done, "moved-seed0: evolution.initial: '@backward': ", message)
+
+
+def test_an_unknown_measure_is_one_line_before_anything_is_written(run_here: Run, here: Path) -> None:
+    Path("width.toml").write_text(TEXT.replace("[reported]", 'measures = ["nois"]\n[reported]', 1))
+    assert_refused(run_here("experiment", "width.toml"), "'nois'", "did you mean 'noise'")
+    assert [path.name for path in here.iterdir()] == ["width.toml"]
+
+
+def test_a_ranking_is_made_once_and_one_whose_table_is_missing_leaves_a_gap(
+    run_here: Run, here: Path
+) -> None:
+    Path("table.csv").write_text("cell,test_acc\n" + "".join(f"{c},{80 + i}\n" for i, c in enumerate(CELLS)))
+    Path("ranked.toml").write_text(RANKED)
+    code, output, errors = run_here("experiment", "ranked.toml")
+    assert (code, errors) == (0, "")
+    assert "gone-seed0: left out, there is neither" in output
+    result = evonas.load_experiment("runs/ranked-smoke")
+    found = result.observations()
+    assert set(found["variant"]) == {"own"}
+    assert {"rdm", "synflow"} <= {*found["network"]}
+    (_, own), (_, gone) = result.effects()
+    assert (own.n, gone.n, gone.verdict) == (6, 0, "no interval")
+    row = found.set_index("network").loc["rdm"]
+    assert (own.value, own.low, own.high) == (row["tau"], row["tau_low"], row["tau_high"])
+    assert -1 <= own.low <= own.value <= own.high <= 1
+    assert "| own/rdm | 6 | " in Path("runs/ranked-smoke/report.md").read_text()
+    again = run_here("experiment", "ranked.toml")[1]
+    assert "all scores are there" in again
+    assert_frame_equal(evonas.load_experiment("runs/ranked-smoke").observations(), found)
+
+
 # What is refused ----------------------------------------------------------------------------------
 
 
@@ -456,11 +773,14 @@ def test_a_limit_that_nothing_meets_and_a_training_that_diverges_stop_no_other_r
         "[variants.wide.space]", "[variants.tiny.evolution]\nmax_parameters = 1\n[variants.wide.space]"
     )
     text = text.replace("base_width = 4", "base_width = 4\n[variants.narrow.training]\nlearning_rate = 1e30")
+    for variant in ("narrow", "tiny"):
+        text += f'[[comparisons]]\nof = "wide"\nagainst = "{variant}"\nmeasure = "test_accuracy"\nexpect = "above"\n'
     Path("width.toml").write_text(text.replace("seeds = [0, 1]", "seeds = [0]"))
     code, output, errors = run_here("experiment", "width.toml")
     assert (code, errors) == (0, "")
     assert "narrow-seed0: training diverged" in output
     assert "tiny-seed0: no genome met evolution.max_parameters=1" in output
+    assert "verdict: no interval" in output
     assert evonas.load_experiment("runs/width-smoke").table()["variant"].tolist() == ["wide"]
 
 

@@ -1,15 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from evonas.evolution.fitness import ObjectiveSpec
-from evonas.runs.config import resolve
+from evonas.rng import generator
+from evonas.runs.comparison import Comparison
+from evonas.runs.config import override, resolve
+from evonas.runs.experiment import RECORD, Experiment, Member
+from evonas.runs.experiment_table import ExperimentResult, load_experiment
 from evonas.runs.folder import RunRecord, create, write_record
 from evonas.runs.log import LogWriter, Row
 from evonas.runs.results import Run, load_run
+from genomes.architecture import InputSpec
+from genomes.serial import build_space
 
 SPECS = (
     ObjectiveSpec(name="rdm", direction="max", unit="", scale="linear", bounds=(0.0, 1.0)),
@@ -74,5 +83,70 @@ def make_run(tmp_path: Path, record: RunRecord) -> MakeRun:
         with LogWriter(folder.evaluations) as log:
             log.append(rows)
         return load_run(folder.path)
+
+    return build
+
+
+SPACE = build_space("evonas", input_spec=InputSpec((1, 8, 8), 10), options={"base_width": 8})
+SMALL, LARGE = sorted(
+    (SPACE.sample(rng=generator(0, "table", i)) for i in range(2)),
+    key=lambda genome: SPACE.decode(genome).memory_bytes,
+)
+GIVEN = {"large": LARGE, "small": SMALL}
+"""The genomes that the runs of an experiment compare, in this order."""
+
+
+@pytest.fixture
+def make_experiment(tmp_path: Path, record: RunRecord) -> Callable[..., ExperimentResult]:
+    """An experiment on disk that compares the networks large and small, by run: test accuracy by network.
+
+    The runs of a variant called nmnist are on that data set, the others on digits. `of` are the experiments that
+    variants are borrowed from.
+    """
+
+    def build(
+        accuracies: Mapping[str, Mapping[str, float]],
+        *,
+        folder: Path = tmp_path,
+        size: str = "s",
+        reported: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+        comparisons: Sequence[Comparison] = (),
+        of: Mapping[str, str] = MappingProxyType({}),
+    ) -> ExperimentResult:
+        variants = {name: name.rpartition("-seed")[0] for name in accuracies}
+        members = tuple(
+            Member(variant, int(name[-1]), of.get(variant, "")) for name, variant in variants.items()
+        )
+        asked = Experiment(
+            name="e",
+            size=size,
+            question="Which one?",
+            source="Nobody",
+            reported=dict(reported),
+            members=members,
+            comparisons=tuple(comparisons),
+        )
+        (folder / RECORD).write_bytes(asked.to_json())
+        changes = {"evolution.population": 2, "evolution.generations": 0, "training.elites": 2}
+        initial = {name: SPACE.to_dict(genome) for name, genome in GIVEN.items()}
+        config = override(record.config, changes)
+        for member, trained in zip(members, accuracies.values(), strict=True):
+            run = create(asked.folder(member, path=folder))
+            data = "nmnist" if member.variant == "nmnist" else "digits"
+            its = override(config, {"data.name": data})
+            write_record(run, dataclasses.replace(record, config=its, initial=initial))
+            with LogWriter(run.evaluations) as log:
+                for i, (network, genome) in enumerate(initial.items()):
+                    found = SPACE.architecture_id(GIVEN[network])
+                    scores = {"rdm": 0.5, "parameters": 9.0}
+                    log.append([Row(i, 0, found, "ok", scores, 0.0, {}, "", genome, (), 0.25, "serial", 1)])
+            for network, accuracy in trained.items():
+                elite = run.elite(SPACE.architecture_id(GIVEN[network]))
+                elite.mkdir(parents=True)
+                result = {"test_accuracy": accuracy, "seconds": 60.0}
+                (elite / "result.json").write_text(json.dumps(result))
+                cost = {"energy_nj": 5.0, "firing_rate": 0.1, "device": "a GPU"}
+                (elite / "inference.json").write_text(json.dumps(cost))
+        return load_experiment(folder)
 
     return build

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from evonas.errors import RunError
 from evonas.evolution.archive import hypervolume
 from evonas.evolution.fitness import ObjectiveSpec
 from evonas.rng import generator
+from evonas.runs.config import override
 from evonas.runs.folder import RunRecord, create, write_record
 from evonas.runs.log import Row
 from evonas.runs.results import MAY_DIFFER, Run, load_run
@@ -121,6 +123,35 @@ def test_the_front_is_feasible_non_dominated_and_has_one_knee(make_run: MakeRun,
     assert front["knee"].tolist() == [False, True, False]
     assert front["generation"].tolist() == [0, 1, 0]
     assert front["parameters"].tolist() == [10_000.0, 1000.0, 100.0]
+
+
+@pytest.mark.parametrize(
+    ("choice", "candidates"),
+    [
+        ("knee", {"knee": "a4", "elite 2": "a0", "elite 3": "a1"}),
+        ("best", {"best": "a0", "elite 2": "a4", "elite 3": "a1"}),
+    ],
+)
+def test_the_choice_comes_first_and_then_the_rest_of_the_front_by_rank(
+    choice: str, candidates: dict[str, str], make_run: MakeRun, rows: list[Row]
+) -> None:
+    run = make_run(rows)
+    settings = {"training.choice": choice, "training.elites": 2}
+    run = replace(run, record=replace(run.record, config=override(run.record.config, settings)))
+    assert list(run.candidates.items()) == list(candidates.items())
+    assert list(run.elites.items()) == list(candidates.items())[:2]
+    assert run.knee.architecture_id == "a4"
+
+
+@pytest.mark.parametrize("choice", ["knee", "best"])
+def test_given_genomes_that_are_compared_keep_their_order_whatever_the_choice(
+    choice: str, make_run: MakeRun, rows: list[Row]
+) -> None:
+    run = make_run(rows)
+    settings = {"training.choice": choice, "evolution.generations": 0}
+    config = override(run.record.config, settings)
+    run = replace(run, record=replace(run.record, config=config, initial={"worse": {}, "better": {}}))
+    assert list(run.candidates.items()) == [("worse", "a0"), ("better", "a1")]
 
 
 def test_generations_carry_the_archive_so_far(
