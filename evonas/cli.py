@@ -215,7 +215,7 @@ def experiment(
     assignments: Assignments = None,
 ) -> None:
     """Make the runs of an experiment and print its table; the same command again goes on where it was stopped."""
-    from evonas.runs import experiment as experiments
+    from evonas.runs import experiment_file as experiments
 
     flags = {
         "data.root": None if data_dir is None else str(data_dir),

@@ -21,8 +21,9 @@ from evonas.pipeline.problem import build_problem, fitted, load_data
 from evonas.pipeline.running import EmptyFrontError, evolve, refuse_empty_front, take_up
 from evonas.runs.config import Config
 from evonas.runs.experiment import Experiment, Member, Plan
+from evonas.runs.experiment_networks import measured_file
 from evonas.runs.experiment_report import report
-from evonas.runs.experiment_table import load_experiment, measured_file
+from evonas.runs.experiment_table import load_experiment
 from evonas.runs.folder import RunFolder, RunRecord
 from evonas.runs.progress import Reporter
 from evonas.runs.results import Run, load_run

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evonas.errors import ConfigError, RunError
 from evonas.runs import experiment as experiments
-from evonas.runs.comparison import Comparison, Effect, judged, paired
+from evonas.runs.comparison import Comparison, Effect
 from evonas.runs.experiment import REPORTABLE, Experiment, Member
+from evonas.runs.experiment_effects import effect
+from evonas.runs.experiment_networks import networks, ranked
 from evonas.runs.folder import RunFolder
-from evonas.runs.log import Row
 from evonas.runs.results import Run, load_run
 from evonas.runs.table import MARK, amount
-from genomes.registry import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NOT_KNOWN = "not known"
-MEASUREMENTS = "measurements"
-"""The folder of a run that keeps what was measured of its networks."""
 MEASURED = ("parameters", "memory_mb", "energy_nj", "firing_rate", "search_seconds", "evaluations")
 TRAINED = ("test_accuracy", "train_seconds", *MEASURED)
 """What every network of an experiment has a number for, or NaN."""
@@ -79,7 +74,7 @@ class ExperimentResult:
 
         groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for member, run in self.runs():
-            for network, found in _networks(run):
+            for network, found in networks(run):
                 groups.setdefault((member.variant, network), []).append(found)
         figures = self._reported_columns()
         scores = _scores(groups.values())
@@ -125,12 +120,12 @@ class ExperimentResult:
                 **{name: float(found[name]) for name in TRAINED},
             }
             for member, run in self.runs()
-            for network, found in _networks(run)
+            for network, found in networks(run)
         ]
         rows += [
             {"variant": member.variant, "network": score, "seed": member.seed, "architecture_id": "", **found}
             for member in self.experiment.members
-            for score, found in _ranked(self.path / f"{member.name}-{experiments.RANKED}").items()
+            for score, found in ranked(self.path / f"{member.name}-{experiments.RANKED}").items()
         ]
         first = ("variant", "network", "seed", "architecture_id", *TRAINED)
         return pd.DataFrame(rows, columns=[*dict.fromkeys([*first, *(name for row in rows for name in row)])])
@@ -256,98 +251,6 @@ def load_experiment(path: str | Path) -> ExperimentResult:
     return ExperimentResult(folder, experiments.from_json(folder / experiments.RECORD))
 
 
-def measured_file(run: Run, architecture_id: str, *, measure: str) -> Path:
-    """Where it is kept what `measure` found of a network."""
-    return run.folder.path / MEASUREMENTS / f"{measure}-{architecture_id}.json"
-
-
-def measured(run: Run, architecture_id: str) -> dict[str, float]:
-    """Everything that was measured of a network beside, by column.
-
-    Raises:
-        RunError: a file that is damaged.
-    """
-    found: dict[str, float] = {}
-    for path in sorted((run.folder.path / MEASUREMENTS).glob(f"*-{architecture_id}.json")):
-        try:
-            values: dict[str, float | None] = json.loads(path.read_bytes())
-            found |= {name: math.nan if value is None else float(value) for name, value in values.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
-            raise RunError(f"{path} is damaged; delete it to have it measured anew") from None
-    return found
-
-
-def _ranked(path: Path) -> dict[str, dict[str, float]]:
-    """The rank correlations in the report of a ranking, by score; none where it is not over."""
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_bytes())
-        facts = content["facts"]
-        seconds = (facts["core_seconds_per_network"] or 0.0) * facts["n_architectures"]
-        found: dict[str, dict[str, float]] = {}
-        for row in content["correlations"]:
-            subset = "" if row["subset"] == "all" else f"_{row['subset'].replace(' ', '_')}"
-            start = {"search_seconds": seconds, "n_networks": float(row["n"])}
-            of = found.setdefault(row["score"], start)
-            for end in ("", "_low", "_high"):
-                value = row[f"tau{end}"]
-                of[f"tau{subset}{end}"] = math.nan if value is None else float(value)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise RunError(f"{path} is damaged; delete it to have it ranked anew") from None
-    return found
-
-
-def effect(asked: Comparison, found: pd.DataFrame, *, lacking: Collection[str] = ()) -> Effect:
-    """What the rows of `ExperimentResult.observations` say of one comparison.
-
-    `lacking` are the variants and networks that have no row, for they are not over yet, diverged, or found nothing.
-
-    Raises:
-        ConfigError: the comparison names a network or a measure that is not there.
-    """
-    if not len(found):
-        return paired(asked, [], [])
-    if asked.measure not in found:
-        numbers = [str(name) for name in found.columns[4:]]
-        raise ConfigError(
-            f"comparisons: unknown measure '{asked.measure}'; {nearest(asked.measure, numbers)}"
-        )
-    if {f"{asked.measure}_low", f"{asked.measure}_high"} <= {*found} and not asked.against:
-        # Measured once, with an interval of its own.
-        ends = (
-            _by_seed(replace(asked, measure=asked.measure + end), asked.of, found, lacking=lacking)
-            for end in ("", "_low", "_high")
-        )
-        value, low, high = (fmean(end.values()) if end else math.nan for end in ends)
-        ranked = _by_seed(replace(asked, measure="n_networks"), asked.of, found, lacking=lacking)
-        return judged(asked, value=value, low=low, high=high, n=int(min(ranked.values(), default=0)))
-    sides = [_by_seed(asked, arms, found, lacking=lacking) for arms in (asked.of, asked.against) if arms]
-    seeds = sorted(set(sides[0]).intersection(*sides))
-    of, *against = [[side[seed] for seed in seeds] for side in sides]
-    return paired(asked, of, against[0] if against else [0.0] * len(of))
-
-
-def _by_seed(
-    asked: Comparison, arms: Sequence[str], found: pd.DataFrame, *, lacking: Collection[str]
-) -> dict[int, float]:
-    """The mean of the measure over `arms`, by seed; seeds that lack one of them are left out."""
-    if not {name for arm in arms for name in (arm, arm.split("/")[0])}.isdisjoint(lacking):
-        return {}
-    each = []
-    full = found["variant"] + "/" + found["network"]
-    for arm in arms:
-        named = (found[names == arm] for names in (full, found["variant"], found["network"]))
-        rows = next((rows for rows in named if len(rows)), found[:0])
-        names = sorted(set(full[rows.index]))
-        if len(names) != 1:
-            hint = nearest(arm, sorted(set(full))) if not names else f"it can be {' or '.join(names)}"
-            raise ConfigError(f"comparisons: '{arm}' is not the name of one network; {hint}")
-        each.append(dict(zip(rows["seed"], rows[asked.measure], strict=True)))
-    seeds = set(each[0]).intersection(*each)
-    return {int(seed): fmean(float(values[seed]) for values in each) for seed in seeds}
-
-
 def _interval(value: float, low: float, high: float) -> str:
     return "-" if math.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
@@ -356,73 +259,6 @@ def _signed(value: float, *, percent: bool) -> str:
     if math.isnan(value):
         return "-"
     return f"{100 * value:+.3g} %" if percent else f"{value:+.4g}"
-
-
-def _networks(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The networks of a run that is over, by what they are called, with everything that was measured of them.
-
-    Nothing where no network was feasible.
-    """
-    from evonas.objectives.memory import memory_mb  # imports torch
-
-    if not run.is_complete or not run.front:
-        return
-    n_untrained = len(run.record.initial) if run.compares_initial else 1
-    shown = run.elites or dict(islice(run.candidates.items(), n_untrained))
-    search = {
-        "search_seconds": sum(row.seconds for row in run.rows),
-        "evaluations": sum(row.status != "cached" for row in run.rows),
-    }
-    for network, architecture_id in shown.items():
-        trained = _trained(run, architecture_id) if run.elites else _untrained(run, architecture_id)
-        if trained is not None:
-            architecture = run.architecture(architecture_id)
-            yield (
-                network,
-                {
-                    "architecture_id": architecture_id,
-                    "data": run.record.config.data.name,
-                    "parameters": architecture.n_parameters,
-                    "memory_mb": memory_mb(architecture),
-                    "scores": {**_scored(run, architecture_id).objectives, **measured(run, architecture_id)},
-                    **search,
-                    **trained,
-                },
-            )
-
-
-def _trained(run: Run, architecture_id: str) -> dict[str, Any] | None:
-    """What the training of an elite found, None where it is not over."""
-    if not run.is_trained(architecture_id):
-        return None
-    folder = run.folder.elite(architecture_id)
-    try:
-        result = json.loads((folder / "result.json").read_bytes())
-        cost = json.loads((folder / "inference.json").read_bytes())
-        return {
-            "test_accuracy": float(result["test_accuracy"]),
-            "train_seconds": float(result["seconds"]),
-            "energy_nj": float(cost["energy_nj"]),
-            "firing_rate": float(cost["firing_rate"]),
-            "device": str(cost.get("device", run.record.config.training.device)),
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(
-            f"the results in {folder} cannot be read ({type(error).__name__}); delete the folder to train anew"
-        ) from None
-
-
-def _untrained(run: Run, architecture_id: str) -> dict[str, Any]:
-    """What the search measured of an architecture."""
-    row = _scored(run, architecture_id)
-    measured = {**row.diagnostics, **row.objectives}
-    numbers = {name: measured.get(name, math.nan) for name in ("energy_nj", "firing_rate")}
-    return {"test_accuracy": math.nan, "train_seconds": math.nan, **numbers, "device": "cpu"}
-
-
-def _scored(run: Run, architecture_id: str) -> Row:
-    """What the search logged of an architecture first."""
-    return next(row for row in run.rows if row.architecture_id == architecture_id)
 
 
 def _scores(groups: Iterable[Sequence[Mapping[str, Any]]]) -> list[str]:

@@ -12,8 +12,9 @@ import pandas as pd
 
 from evonas.errors import RunError
 from evonas.runs.comparison import EXPECTATIONS, Comparison, Effect, paired
-from evonas.runs.experiment import plan
-from evonas.runs.experiment_table import effect, load_experiment
+from evonas.runs.experiment_effects import effect
+from evonas.runs.experiment_file import plan
+from evonas.runs.experiment_table import load_experiment
 
 HERE = Path(__file__).parent
 SIZE = "small"

@@ -17,7 +17,7 @@ import pytest
 
 from evonas.measurements.membrane import EDGES, Picture
 from evonas.measurements.noise import LEVELS, column
-from evonas.runs.experiment import plan
+from evonas.runs.experiment_file import plan
 
 CLAIMS = Path(__file__).resolve().parents[2] / "experiments" / "claims"
 NAMES = ("figures", "figure_numbers")

@@ -20,8 +20,9 @@ from evonas.pipeline.initial import initial_genomes
 from evonas.rng import generator
 from evonas.runs.comparison import CONFIRMED, NOT_SEEN, REVERSED, UNDECIDED
 from evonas.runs.config import override
-from evonas.runs.experiment import Plan, plan, taken_over
-from evonas.runs.experiment_table import measured_file
+from evonas.runs.experiment import Plan, taken_over
+from evonas.runs.experiment_file import plan
+from evonas.runs.experiment_networks import measured_file
 from genomes.architecture import InputSpec
 from genomes.serial import build_space
 

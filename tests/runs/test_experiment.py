@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from evonas.errors import ConfigError, RunError
-from evonas.runs import experiment
+from evonas.runs import experiment_file
 from evonas.runs.comparison import Comparison
-from evonas.runs.experiment import Experiment, Member, Plan, Ranking, find, from_json, plan
+from evonas.runs.experiment import Experiment, Member, Plan, Ranking, from_json, taken_over
+from evonas.runs.experiment_file import find, plan
 
 TEXT = """
 question = "Which width?"
@@ -174,7 +175,7 @@ def test_an_experiment_is_found_by_name_or_path(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "claims").mkdir()
     for name in ("one.toml", "claims/two.toml"):
         (tmp_path / name).touch()
-    monkeypatch.setattr(experiment, "FOLDERS", (tmp_path,))
+    monkeypatch.setattr(experiment_file, "FOLDERS", (tmp_path,))
     assert [find(name) for name in ("one", "two", "x/three.toml")] == [
         *(tmp_path / "one.toml", tmp_path / "claims/two.toml", Path("x/three.toml"))
     ]
@@ -240,7 +241,7 @@ def test_a_lender_is_looked_up_beside_its_borrower_and_then_by_name(
 ) -> None:
     (elsewhere := tmp_path / "elsewhere").mkdir()
     (elsewhere / "width.toml").write_text(TEXT.replace("epochs = 7", "epochs = 8"))
-    monkeypatch.setattr(experiment, "FOLDERS", (elsewhere,))
+    monkeypatch.setattr(experiment_file, "FOLDERS", (elsewhere,))
     assert borrowed(tmp_path).configs[Member("wide", 0, of="width")].training.epochs == 7
     (tmp_path / "width.toml").unlink()
     found = plan(tmp_path / "noise.toml", size="smoke", flags={})
@@ -295,8 +296,8 @@ def test_a_variant_may_begin_with_what_one_above_it_found(tmp_path: Path) -> Non
     found = planned(tmp_path, text=ADOPTING)
     config = found.configs[Member("wide", 3)]
     assert config.evolution.initial == ("rivals", "@narrow")
-    assert experiment.taken_over(config) == ["@narrow"]
-    assert experiment.taken_over(found.configs[Member("narrow", 3)]) == []
+    assert taken_over(config) == ["@narrow"]
+    assert taken_over(found.configs[Member("narrow", 3)]) == []
 
 
 @pytest.mark.parametrize(

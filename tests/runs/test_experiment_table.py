@@ -15,7 +15,9 @@ import evonas
 from evonas.errors import ConfigError, RunError
 from evonas.runs.comparison import Comparison, paired
 from evonas.runs.experiment import Member
-from evonas.runs.experiment_table import ExperimentResult, effect, measured_file
+from evonas.runs.experiment_effects import effect
+from evonas.runs.experiment_networks import measured_file
+from evonas.runs.experiment_table import ExperimentResult
 from evonas.runs.folder import RunRecord
 
 MakeExperiment = Callable[..., ExperimentResult]
