@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from evonas.errors import RunError
+from evonas.rng import generator
 from evonas.runs.comparison import EXPECTATIONS, Comparison, Effect, paired
 from evonas.runs.experiment_effects import effect
 from evonas.runs.experiment_file import plan
@@ -50,7 +51,7 @@ ACCURACIES = ("test_accuracy", "noise_loss")
 PICTURED = ("asa_none", "asa_half", "asa_full")
 LAYER = 1
 """The layer of the firing maps: the first with attention, behind the stem."""
-BALANCE, POTENTIALS, MAPS = "balance", "potentials", "firing_maps"
+BALANCE, CHANCE, POTENTIALS, MAPS = "balance", "chance", "potentials", "firing_maps"
 """What is kept of run folders."""
 
 
@@ -192,7 +193,7 @@ def keep(runs: Path, results: Path) -> list[str]:
     """
     results.mkdir(parents=True, exist_ok=True)
     missing = []
-    for names, take in (((BALANCE,), balance_by_generation), ((POTENTIALS, MAPS), activity)):
+    for names, take in (((BALANCE, CHANCE), inhibition), ((POTENTIALS, MAPS), activity)):
         try:
             found = take(runs)
         except RunError as error:
@@ -203,26 +204,36 @@ def keep(runs: Path, results: Path) -> list[str]:
     return missing
 
 
-def balance_by_generation(runs: Path) -> tuple[pd.DataFrame]:
-    """The inhibitory share in each generation of each search on all scales.
+def inhibition(runs: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The inhibitory share in each generation of each search on all scales, and what chance puts into their fronts.
 
-    Columns: seed, generation, share.
+    Columns: seed, generation, share; and name, excess, low, high: what all fronts together have more of than random
+    genomes of equal size, and where 95 % of the permutations lie (`evonas.measurements.motifs.permutation_interval`).
 
     Raises:
         ResultMissingError: none of them is over.
     """
-    from evonas.measurements.motifs import balance  # imports torch
+    from evonas.measurements.motifs import balance, matched, permutation_interval  # imports torch
 
     path = runs / f"scales-{SIZE}"
-    rows = [
-        {"seed": member.seed, "generation": generation, "share": share}
+    searches = [
+        (member.seed, run)
         for member, run in load_experiment(path).runs()
         if member.variant == "all" and run.is_complete
+    ]
+    if not searches:
+        raise ResultMissingError(f"{path} has no run of the variant 'all' that is over")
+    shares = [
+        {"seed": seed, "generation": generation, "share": share}
+        for seed, run in searches
         for generation, share in enumerate(balance(run))
     ]
-    if not rows:
-        raise ResultMissingError(f"{path} has no run of the variant 'all' that is over")
-    return (pd.DataFrame(rows),)
+    found = permutation_interval([matched(run) for _, run in searches], rng=generator(0, "permutations"))
+    chance = [
+        {"name": name.removesuffix("_share"), "excess": of.value, "low": of.low, "high": of.high}
+        for name, of in found.items()
+    ]
+    return pd.DataFrame(shares), pd.DataFrame(chance)
 
 
 def activity(runs: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from figure_numbers import (
     BALANCE,
+    CHANCE,
     HERE,
     MAPS,
     PICTURED,
@@ -148,12 +149,16 @@ def draw_noise(figure: Figure, results: Path) -> None:
 def draw_balance(figure: Figure, results: Path) -> None:
     """What fronts hold more of than random genomes of equal size, and the inhibition by generation."""
     rows, shares = read(results, "motifs"), read(results, BALANCE)
+    chance = read(results, CHANCE).set_index("name")
     figure.set_size_inches(WIDTH, 3.4)
     left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
     for i, name in enumerate(MOTIFS):
         values = (100 * rows[f"{name}_excess"]).tolist()
         mean = interval(values)
         colour = ORANGE if "excitation" in name else BLUE
+        left.fill_betweenx(
+            [i - 0.4, i + 0.4], *(100 * chance.loc[name, ["low", "high"]]), color="0.85", linewidth=0
+        )
         left.plot(values, np.full(len(values), i + 0.22), "o", color=colour, alpha=0.5, markersize=4, mew=0)
         left.plot([mean.low, mean.high], [i, i], color=colour, linewidth=2)
         left.plot(mean.value, i, "D", color=colour, markersize=6)
@@ -162,7 +167,7 @@ def draw_balance(figure: Figure, results: Path) -> None:
     left.set(
         ylim=(len(MOTIFS) - 0.5, -0.5), xlabel="front less random genomes of equal size,\npercentage points"
     )
-    left.set_title(f"Share in the front (dots: {len(rows)} seeds)", loc="left")
+    left.set_title(f"Share in the front (dots: {len(rows)} seeds;\ngrey: 95 % of permutations)", loc="left")
     for _, seed in shares.groupby("seed"):
         right.plot(seed["generation"], 100 * seed["share"], color=BLUE, alpha=0.35, linewidth=1)
     mean_share = curve(shares.assign(share=100 * shares["share"]), x="generation", y="share")

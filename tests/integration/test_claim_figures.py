@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from evonas.measurements.membrane import EDGES, Picture
+from evonas.measurements.motifs import Enrichment
 from evonas.measurements.noise import LEVELS, column
 from evonas.runs.experiment_file import plan
 
@@ -101,6 +102,10 @@ def put_everything(put: Put, program: Callable[[str], ModuleType]) -> None:
     put("motifs", [network("all", seed, **dict.fromkeys(motifs, 0.01 * seed)) for seed in range(3)])
     put(
         "balance", [{"seed": s, "generation": g, "share": 0.3 + 0.01 * g} for s in range(3) for g in range(4)]
+    )
+    put(
+        "chance",
+        [{"name": name, "excess": 0.01, "low": -0.02, "high": 0.02} for name in program("figures").MOTIFS],
     )
     pictured = program("figure_numbers").PICTURED
     put(
@@ -280,6 +285,11 @@ def test_what_is_read_off_runs_is_kept_and_is_the_mean_over_seeds(
 
     monkeypatch.setattr(numbers, "load_experiment", loaded)
     monkeypatch.setattr("evonas.measurements.motifs.balance", lambda run: np.array([0.3, 0.4 + run.seed]))
+    monkeypatch.setattr("evonas.measurements.motifs.matched", lambda run: run.seed)
+    monkeypatch.setattr(
+        "evonas.measurements.motifs.permutation_interval",
+        lambda fronts, *, rng: {"inhibitory_share": Enrichment(float(sum(fronts)), -0.1, 0.1)},
+    )
     monkeypatch.setattr("evonas.measurements.membrane.picture", picture)
     monkeypatch.setattr("evonas.pipeline.problem.load_data", lambda config, reporter: None)
     assert numbers.keep(tmp_path / "runs", tmp_path / "results") == []
@@ -289,6 +299,8 @@ def test_what_is_read_off_runs_is_kept_and_is_the_mean_over_seeds(
         "generation": [0, 1, 0, 1],
         "share": [0.3, 0.4, 0.3, 1.4],
     }
+    chance = numbers.read(tmp_path / "results", "chance")
+    assert chance.to_dict("records") == [{"name": "inhibitory", "excess": 1.0, "low": -0.1, "high": 0.1}]
     potentials = numbers.read(tmp_path / "results", "potentials")
     assert set(potentials["network"]) == {"asa_none", "asa_full"}
     assert potentials["potential"].iloc[[0, 119]].tolist() == pytest.approx([-2.975, 2.975])
@@ -304,7 +316,7 @@ def test_runs_that_are_not_there_are_told_in_a_line(
 ) -> None:
     lines = program("figure_numbers").keep(tmp_path / "runs", tmp_path / "results")
     assert [line.split(":")[0] for line in lines] == [
-        "balance-small.csv not renewed",
+        "balance-small.csv and chance-small.csv not renewed",
         "potentials-small.csv and firing_maps-small.csv not renewed",
     ]
     assert not [*(tmp_path / "results").iterdir()]
