@@ -18,6 +18,7 @@ from evonas.measurements import MEASUREMENTS
 from evonas.pipeline.elites import check_device, train_with
 from evonas.pipeline.initial import initial_genomes
 from evonas.pipeline.problem import build_problem, fitted, load_data
+from evonas.pipeline.provenance import commit, environment
 from evonas.pipeline.running import EmptyFrontError, evolve, refuse_empty_front, take_up
 from evonas.runs.config import Config
 from evonas.runs.experiment import Experiment, Member, Plan
@@ -104,9 +105,11 @@ def _rank(plan: Plan, member: Member, config: Config, *, path: Path, reporter: R
         distinct=ranking.distinct,
         limit=ranking.limit,
         noise=0,
-        report=path / f"{member.name}-{experiments.RANKED}",
+        report=(told := path / f"{member.name}-{experiments.RANKED}"),
     )
     rank(request, config, run_dir=folder, reporter=reporter)
+    content = {**json.loads(told.read_bytes()), "commit": commit(), "environment": environment()}
+    atomic_write(told, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def _with_genomes_taken_over(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ MEASUREMENTS = "measurements"
 """The folder of a run that keeps what was measured of its networks."""
 
 
-def networks(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The networks of a run that is over, by what they are called, with everything that was measured of them.
+def networks(run: Run, *, measures: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The networks of a run that is over, by what they are called, with what was found of them, `measures` included.
 
     Nothing where no network was feasible.
     """
@@ -43,7 +43,10 @@ def networks(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
                     "data": run.record.config.data.name,
                     "parameters": architecture.n_parameters,
                     "memory_mb": memory_mb(architecture),
-                    "scores": {**_scored(run, architecture_id).objectives, **measured(run, architecture_id)},
+                    "scores": {
+                        **_scored(run, architecture_id).objectives,
+                        **measured(run, architecture_id, measures=measures),
+                    },
                     **search,
                     **trained,
                 },
@@ -55,14 +58,16 @@ def measured_file(run: Run, architecture_id: str, *, measure: str) -> Path:
     return run.folder.path / MEASUREMENTS / f"{measure}-{architecture_id}.json"
 
 
-def measured(run: Run, architecture_id: str) -> dict[str, float]:
-    """Everything that was measured of a network beside, by column.
+def measured(run: Run, architecture_id: str, *, measures: Sequence[str]) -> dict[str, float]:
+    """What was measured of a network beside, by column; those of `measures` that were not taken are left out.
 
     Raises:
         RunError: a file that is damaged.
     """
     found: dict[str, float] = {}
-    for path in sorted((run.folder.path / MEASUREMENTS).glob(f"*-{architecture_id}.json")):
+    for path in (measured_file(run, architecture_id, measure=measure) for measure in measures):
+        if not path.is_file():
+            continue
         try:
             values: dict[str, float | None] = json.loads(path.read_bytes())
             found |= {name: math.nan if value is None else float(value) for name, value in values.items()}

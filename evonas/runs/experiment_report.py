@@ -11,11 +11,11 @@ from evonas.runs.experiment_table import ExperimentResult
 def report(result: ExperimentResult) -> str:
     """Question, verdict, comparisons and table, with the command, commit, machine and minutes that they took."""
     asked = result.experiment
-    records = [run.record for _, run in result.runs()]
-    commits = dict.fromkeys(record.commit or "unknown" for record in records)
+    provenance = result.provenance()
+    commits = dict.fromkeys(commit or "unknown" for commit, _ in provenance)
     machines = dict.fromkeys(
-        f"{record.environment.get('machine', 'unknown')}, torch {record.environment.get('torch', 'unknown')}"
-        for record in records
+        f"{environment.get('machine', 'unknown')}, torch {environment.get('torch', 'unknown')}"
+        for _, environment in provenance
     )
     n_done, n_members = (
         len(set(result.observations()[["variant", "seed"]].itertuples(index=False))),

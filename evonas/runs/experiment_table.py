@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,13 @@ class ExperimentResult:
             if RunFolder(path).record.is_file():
                 yield member, load_run(path)
 
+    def provenance(self) -> list[tuple[str, Mapping[str, str]]]:
+        """Commit and environment of every run that has begun, and of every ranking that is over."""
+        runs = [(run.record.commit, run.record.environment) for _, run in self.runs()]
+        paths = (self._ranking(member) for member in self.experiment.members)
+        rankings = [json.loads(path.read_bytes()) for path in paths if path.is_file()]
+        return runs + [(found.get("commit", ""), found.get("environment", {})) for found in rankings]
+
     def table(self) -> pd.DataFrame:
         """One row per variant and network, over the seeds whose search and training are over.
 
@@ -74,7 +82,7 @@ class ExperimentResult:
 
         groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for member, run in self.runs():
-            for network, found in networks(run):
+            for network, found in networks(run, measures=self.experiment.measures):
                 groups.setdefault((member.variant, network), []).append(found)
         figures = self._reported_columns()
         scores = _scores(groups.values())
@@ -120,12 +128,12 @@ class ExperimentResult:
                 **{name: float(found[name]) for name in TRAINED},
             }
             for member, run in self.runs()
-            for network, found in networks(run)
+            for network, found in networks(run, measures=self.experiment.measures)
         ]
         rows += [
             {"variant": member.variant, "network": score, "seed": member.seed, "architecture_id": "", **found}
             for member in self.experiment.members
-            for score, found in ranked(self.path / f"{member.name}-{experiments.RANKED}").items()
+            for score, found in ranked(self._ranking(member)).items()
         ]
         first = ("variant", "network", "seed", "architecture_id", *TRAINED)
         return pd.DataFrame(rows, columns=[*dict.fromkeys([*first, *(name for row in rows for name in row)])])
@@ -229,6 +237,9 @@ class ExperimentResult:
         return {member.variant for member in self.experiment.members} - variants | (
             networks - full - variants - {*found["network"]}
         )
+
+    def _ranking(self, member: Member) -> Path:
+        return self.path / f"{member.name}-{experiments.RANKED}"
 
     def _reported(self, variant: str) -> Mapping[str, str]:
         return self.experiment.reported.get(variant, {})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -168,6 +169,11 @@ def test_borrowed_runs_are_read_where_they_lie(make_experiment: MakeExperiment, 
 # What was measured beside -------------------------------------------------------------------------
 
 
+def asking(result: ExperimentResult, *measures: str) -> ExperimentResult:
+    """The result of an experiment that asks for `measures`."""
+    return dataclasses.replace(result, experiment=dataclasses.replace(result.experiment, measures=measures))
+
+
 def measure(result: ExperimentResult, name: str, network: str, *, measured: str, content: str) -> Path:
     """Keep what was measured of a network of the run `name`."""
     run = next(run for member, run in result.runs() if member.name == name)
@@ -182,7 +188,10 @@ def test_what_was_measured_beside_is_in_columns_of_its_own(make_experiment: Make
     measure(result, "a-seed0", "large", measured="noise", content='{"noise_loss": -0.25, "other_loss": null}')
     measure(result, "a-seed1", "large", measured="noise", content='{"noise_loss": -0.75, "other_loss": 1}')
     measure(result, "a-seed0", "large", measured="membrane", content='{"near_threshold": 0.5}')
+    measure(result, "a-seed0", "large", measured="motifs", content='{"not_asked_here": 0.5}')
+    result = asking(result, "noise", "membrane")
     found = result.observations()
+    assert "not_asked_here" not in found
     expected = {"noise_loss": [-0.25, None, -0.75], "other_loss": [None, None, 1.0]}
     expected |= {"near_threshold": [0.5, None, None]}
     for name, values in expected.items():
@@ -195,7 +204,7 @@ def test_what_was_measured_beside_is_in_columns_of_its_own(make_experiment: Make
 
 @pytest.mark.parametrize("content", ["", "{", "[3]", '{"noise_loss": "x"}', '{"noise_loss": []}'])
 def test_a_damaged_measurement_is_one_line(content: str, make_experiment: MakeExperiment) -> None:
-    result = make_experiment({"a-seed0": {"large": 0.5}})
+    result = asking(make_experiment({"a-seed0": {"large": 0.5}}), "noise")
     path = measure(result, "a-seed0", "large", measured="noise", content=content)
     with pytest.raises(RunError, match="is damaged; delete it to have it measured anew") as caught:
         result.observations()
