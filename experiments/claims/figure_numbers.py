@@ -30,7 +30,7 @@ CLAIMS = {
     "noise": "found nets resist noise",
     "training_methods": "other training loses nothing",
     "motifs": "elites hold more inhibition",
-    "connections": "additive beats mean of others",
+    "connections": "additive saves deep nets",
     "kernels": "larger kernels help",
     "redundancy": "attention cuts redundancy",
     "attention": "attention cuts firing",
