@@ -33,6 +33,9 @@ from genomes.adoption import adopted
 from genomes.errors import GenomeError
 from genomes.serial import genome_text
 
+STAMP = ("commit", "environment")
+"""What a ranking is stamped with."""
+
 OBSERVATIONS, REPORT = "observations.csv", "report.md"
 """The files of an experiment beside its table: each network of each seed, and the answer as a page."""
 
@@ -72,6 +75,8 @@ def experiment(plan: Plan, *, folder: Path | None, reporter: Reporter) -> Path:
         try:
             config = _with_genomes_taken_over(plan.experiment, member, config, path=path, reporter=reporter)
             run = plan.experiment.folder(member, path=path)
+            if experiments.taken_over(plan.configs[member]):
+                _refuse_other_genomes(RunFolder(run), config)
             _carry_out(run, config, reporter)
             _measure(load_run(run), config, measures=plan.experiment.measures, reporter=reporter)
         except (DivergedError, EmptyFrontError) as error:
@@ -107,9 +112,13 @@ def _rank(plan: Plan, member: Member, config: Config, *, path: Path, reporter: R
         noise=0,
         report=(told := path / f"{member.name}-{experiments.RANKED}"),
     )
+    before = json.loads(told.read_bytes()) if told.is_file() else {}
     rank(request, config, run_dir=folder, reporter=reporter)
-    content = {**json.loads(told.read_bytes()), "commit": commit(), "environment": environment()}
-    atomic_write(told, (json.dumps(content, indent=1) + "\n").encode())
+    found = json.loads(told.read_bytes())
+    # What was scored before keeps the commit that scored it.
+    kept = before if before.get("correlations") == found["correlations"] else {}
+    stamp = {"commit": commit(), "environment": environment(), **{k: kept[k] for k in STAMP if k in kept}}
+    atomic_write(told, (json.dumps({**found, **stamp}, indent=1) + "\n").encode())
 
 
 def _with_genomes_taken_over(
@@ -205,6 +214,21 @@ def _checked(plan: Plan, path: Path, reporter: Reporter) -> dict[Member, Config]
             run = RunFolder(plan.experiment.folder(member, path=path))
             _refuse_changed(run, config, initial=None if taken else initial[member.variant])
     return configs
+
+
+def _refuse_other_genomes(folder: RunFolder, config: Config) -> None:
+    """Refuse a run that is there and was begun with other genomes than are taken over now."""
+    if not folder.record.is_file():
+        return
+    files = [Path(text) for text in config.evolution.initial if text.endswith(".json")]
+    saved = {file.stem: json.loads(file.read_bytes())["genome"] for file in files}
+    begun = run_folder.read_record(folder).initial
+    changed = [name for name, genome in saved.items() if begun.get(name) != genome]
+    if changed:
+        raise RunError(
+            f"{folder.path} was begun with another genome '{changed[0]}' than the one that is taken over now; delete it"
+            " to have it run anew"
+        )
 
 
 def _refuse_changed(folder: RunFolder, config: Config, *, initial: Mapping[str, Any] | None) -> None:

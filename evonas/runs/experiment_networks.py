@@ -30,7 +30,7 @@ def networks(run: Run, *, measures: Sequence[str]) -> Iterator[tuple[str, dict[s
     shown = run.elites or dict(islice(run.candidates.items(), n_untrained))
     search = {
         "search_seconds": sum(row.seconds for row in run.rows),
-        "evaluations": sum(row.status != "cached" for row in run.rows),
+        "evaluations": sum(row.status not in ("cached", "infeasible") for row in run.rows),
     }
     for network, architecture_id in shown.items():
         trained = _trained(run, architecture_id) if run.elites else _untrained(run, architecture_id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from evonas.runs.experiment_table import ExperimentResult
+
+PAIRED = "Differences by seed with 95 % intervals (Student's t); n is the number of seeds."
+RESAMPLED = "Rank correlations with 95 % intervals (resamples of architectures); n is the number of networks."
 
 
 def report(result: ExperimentResult) -> str:
@@ -28,7 +30,7 @@ def report(result: ExperimentResult) -> str:
             [
                 f"- command: `make experiment NAME={asked.name} SIZE={asked.size}`",
                 f"- commit: {', '.join(commits)}",
-                f"- machine: {'; '.join(machines)}; {os.cpu_count()} cores",
+                f"- machine: {'; '.join(machines)}",
                 f"- minutes of evaluation and training, summed: {result.core_minutes():.0f}",
                 f"- {result.extent()}",
                 f"- runs that are over: {n_done} of {n_members}",
@@ -38,7 +40,8 @@ def report(result: ExperimentResult) -> str:
     if asked.comparisons:
         verdict, cells = result.verdict(), result.effect_cells()
         parts += [f"Verdict: **{verdict}**"] if verdict else []
-        parts += ["Differences by seed with 95 % intervals (Student's t).", _table(cells)]
+        ranked = len(result.ranking_cells()) > 1
+        parts += [RESAMPLED if ranked else PAIRED, _table(cells)]
     parts += [_table(cells) for cells in (result.ranking_cells(), result.cells()) if len(cells) > 1]
     return "\n\n".join(parts) + "\n"
 

@@ -62,6 +62,49 @@ def test_there_are_at_least_twelve_questions_each_asked_once() -> None:
     assert all(question.endswith("?") for question in questions)
 
 
+VERDICTS = {
+    "attention": ("asa_full", "asa_none", "firing_rate", "below"),
+    "connections": (
+        *("dense_add_56_few dense_add_110_few", "plain_56_few plain_110_few"),
+        *("test_accuracy", "above"),
+    ),
+    "diversity": ("spikenas_bench/sahd_until_2022_07", "", "tau", "above"),
+    "feedback": ("backward", "forward", "test_accuracy", "above"),
+    "kernels": ("k5 k7", "k3", "test_accuracy", "above"),
+    "motifs": ("all", "", "inhibitory_excess", "above"),
+    "noise": ("found", "vgg resnet", "noise_loss", "above"),
+    "redundancy": ("asa_full", "asa_none", "channel_correlation", "below"),
+    "scales": ("all", "micro meso macro", "test_accuracy", "above"),
+    "search_time": ("found", "by_training", "test_accuracy", "not_below"),
+    "shapes": ("found", "vgg resnet", "test_accuracy", "above"),
+    "training_methods": (
+        *("found_sigmoid found_triangle found_rectangle found_sgd", "found"),
+        *("test_accuracy", "not_below"),
+    ),
+    "transfer": (
+        "fashion_mnist_on_cifar10 digits_on_cifar10 cifar10_on_fashion_mnist digits_on_fashion_mnist",
+        *("found found_fashion_mnist", "test_accuracy", "not_below"),
+    ),
+}
+"""Which comparison decides on each claim: of, against, measure, expect."""
+
+
+@each_file
+def test_the_verdict_is_that_of_the_comparison_it_always_was(file: Path) -> None:
+    first = plan(file, size="small", flags={}).experiment.comparisons[0]
+    assert (" ".join(first.of), " ".join(first.against), first.measure, first.expect) == VERDICTS[file.stem]
+
+
+@each_file
+def test_the_summary_has_the_verdict_of_the_results(file: Path) -> None:
+    page = (CLAIMS / "results" / f"{file.stem}-small.md").read_text()
+    verdict = re.search(r"^Verdict: \*\*(.+)\*\*$", page, flags=re.MULTILINE)
+    rows = (CLAIMS.parent / "README.md").read_text().splitlines()
+    row = next(row for row in rows if row.startswith("| ") and f"[{file.stem}](claims/results/" in row)
+    assert verdict
+    assert verdict[1] in row.rsplit("|", 2)[1]
+
+
 @each_file
 def test_it_has_every_size_and_begins_with_what_is_claimed(file: Path) -> None:
     written = content(file)

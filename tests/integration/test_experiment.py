@@ -556,6 +556,18 @@ def test_what_one_variant_found_is_trained_on_inputs_of_another_shape(borrowed: 
     assert runs["moved-seed0"].record.initial != runs["moved-seed1"].record.initial
 
 
+def test_a_run_is_not_kept_when_the_genome_that_it_took_over_is_another_now(
+    borrowed_here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = borrowed_here / "borrower-smoke" / "moved-seed1" / "config.json"
+    other = (borrowed_here / "borrower-smoke" / "moved-seed0" / "config.json").read_text()
+    content = json.loads(record.read_text())
+    content["initial"] = json.loads(other)["initial"]
+    record.write_text(json.dumps(content))
+    assert main(["experiment", "borrower.toml"]) == 2
+    assert "moved-seed1 was begun with another genome 'backward'" in capsys.readouterr().err
+
+
 def test_the_comparisons_are_in_the_page_over_both_seeds(borrowed: Path) -> None:
     result = evonas.load_experiment(borrowed / "runs" / "borrower-smoke")
     found = result.observations().set_index(["variant", "seed"])
