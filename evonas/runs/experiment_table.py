@@ -72,11 +72,11 @@ class ExperimentResult:
         Columns: variant, network ("knee", "elite 2" ..., or the name of an initial genome), reported_<column> (the
         paper's figure as text, or "not known"), n (seeds), test_accuracy (a share, mean), test_accuracy_sd (sample
         standard deviation, NaN below two seeds), the objectives of the search that are not among what follows (as it
-        measured them), parameters, memory_mb (10^6 bytes), energy_nj and firing_rate (after
-        training on validation examples; else as the search measured them, NaN where it did not), search_seconds (of
-        all evaluations) and evaluations (per run), each a mean; device (of the training), architecture_ids (distinct,
-        in order of seed), chosen (True for the highest mean accuracy on each data set; among equal ones that of
-        least memory).
+        measured them), parameters, memory_mb (10^6 bytes), energy_nj and firing_rate (after training on validation
+        examples; else as the search measured them, NaN where it did not), search_seconds (of all evaluations) and
+        evaluations (per run; cached and infeasible genomes are none), each a mean; device (of the training),
+        architecture_ids (distinct, in order of seed), chosen (True for the highest mean accuracy on each data set;
+        among equal ones that of least memory).
         """
         import pandas as pd
 

@@ -20,8 +20,10 @@ from evonas.runs.experiment_effects import effect
 from evonas.runs.experiment_networks import measured_file
 from evonas.runs.experiment_table import ExperimentResult
 from evonas.runs.folder import RunRecord
+from evonas.runs.log import LogWriter, Row
 
 MakeExperiment = Callable[..., ExperimentResult]
+MakeRow = Callable[..., Row]
 
 
 def test_among_equal_accuracies_the_network_of_least_memory_is_chosen(
@@ -167,6 +169,21 @@ def test_borrowed_runs_are_read_where_they_lie(make_experiment: MakeExperiment, 
 
 
 # What was measured beside -------------------------------------------------------------------------
+
+
+def test_what_was_only_proposed_is_no_evaluation(make_experiment: MakeExperiment, make_row: MakeRow) -> None:
+    result = make_experiment({"a-seed0": {"large": 0.5}})
+    [(_, run)] = result.runs()
+    assert result.observations()["evaluations"].tolist() == [2]
+    with LogWriter(run.folder.evaluations) as log:
+        log.append(
+            [
+                make_row(2, status="infeasible", violation=1.0, genome=run.rows[0].genome),
+                make_row(3, status="cached", genome=run.rows[0].genome),
+                make_row(4, status="failed", objectives={}, genome=run.rows[0].genome),
+            ]
+        )
+    assert result.observations()["evaluations"].tolist() == [3]
 
 
 def asking(result: ExperimentResult, *measures: str) -> ExperimentResult:
