@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -122,13 +122,8 @@ def from_table(content: object, *, where: str) -> Comparison:
 
 
 def from_dict(values: Mapping[str, Any]) -> Comparison:
-    """The inverse of `to_dict`."""
+    """The comparison whose fields `dataclasses.asdict` wrote."""
     return Comparison(**{**values, "of": tuple(values["of"]), "against": tuple(values["against"])})
-
-
-def to_dict(comparison: Comparison) -> dict[str, Any]:
-    """A comparison as JSON-ready values."""
-    return asdict(comparison)
 
 
 def paired(comparison: Comparison, of: Sequence[float], against: Sequence[float]) -> Effect:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from scipy.stats import ttest_rel
 
 from evonas.errors import ConfigError
 from evonas.rng import generator
-from evonas.runs.comparison import Comparison, Effect, from_dict, from_table, judged, paired, to_dict
+from evonas.runs.comparison import Comparison, Effect, from_dict, from_table, judged, paired
 
 
 def comparison(expect: str = "", margin: float = 0.0, *, relative: bool = False) -> Comparison:
@@ -157,7 +158,7 @@ def test_a_comparison_says_what_it_compares_and_expects() -> None:
     ids=lambda asked: asked.title,
 )
 def test_a_comparison_survives_json(asked: Comparison) -> None:
-    assert from_dict(json.loads(json.dumps(to_dict(asked)))) == asked
+    assert from_dict(json.loads(json.dumps(asdict(asked)))) == asked
 
 
 # Tables -------------------------------------------------------------------------------------------
